@@ -1,0 +1,65 @@
+/**
+ * A stack of slices as one array, and where it lies in the patient.
+ *
+ * Axis order everywhere: i counts columns (fastest), j rows, k slices (slowest), the order of the pixels in the
+ * source and of voxels in NIfTI. Space everywhere: the patient's LPS frame in millimetres (PS3.3 C.7.6.2.1.1).
+ */
+import type { InstanceUid, SeriesUid, SopClassUid, StudyUid } from "../dicom/uid.ts";
+
+export type Vector = readonly [x: number, y: number, z: number];
+
+/** Voxel (i, j, k) has its centre at origin + i·perColumn + j·perRow + k·perSlice. */
+export interface Affine {
+  readonly origin: Vector;
+  /** From one column to the next, along a row. */
+  readonly perColumn: Vector;
+  /** From one row to the next, down a column. */
+  readonly perRow: Vector;
+  /** From one slice to the next; not along the normal in a tilted stack. */
+  readonly perSlice: Vector;
+}
+
+export interface Grid {
+  readonly size: readonly [columns: number, rows: number, slices: number];
+  readonly affine: Affine;
+}
+
+export type Voxels = Int16Array | Uint16Array | Float32Array;
+
+/** The rescaled values of one series (Hounsfield units for CT), in a SharedArrayBuffer. */
+export interface Volume {
+  readonly grid: Grid;
+  readonly voxels: Voxels;
+}
+
+/** One segment number per voxel, 0 for none, on the source's grid, in a SharedArrayBuffer. */
+export interface LabelMap {
+  readonly grid: Grid;
+  readonly labels: Uint8Array | Uint16Array;
+}
+
+/** The image that slice k of a volume was made from; strings as the source wrote them. */
+export interface SourceFrame {
+  readonly sopClassUid: SopClassUid;
+  readonly sopInstanceUid: InstanceUid;
+  /** From 1; only for a multi-frame source. */
+  readonly frameNumber?: number;
+  /** (0020,0032) Image Position (Patient), as DS strings. */
+  readonly position: readonly [x: string, y: string, z: string];
+}
+
+/** What a result must say about the series it was made from. */
+export interface Source {
+  readonly studyUid: StudyUid;
+  readonly seriesUid: SeriesUid;
+  /** A file of the series, for the patient and study attributes that a result repeats. */
+  readonly path: string;
+  /** In the order of k. */
+  readonly frames: readonly SourceFrame[];
+  /** (0020,0037) Image Orientation (Patient), as DS strings. */
+  readonly orientation: readonly string[];
+  /** (0028,0030) Pixel Spacing, as DS strings: between rows, then between columns. */
+  readonly pixelSpacing: readonly [betweenRows: string, betweenColumns: string];
+  /** (0018,0050) Slice Thickness, as DS string, where the source has one. */
+  readonly sliceThickness?: string;
+}

@@ -49,7 +49,7 @@ const SPECIFIC_CHARACTER_SET = 0x00080005;
 const DS_LIMIT = 16;
 
 /**
- * A number as decimal string of at most 16 characters (PS3.5 6.2), as exact as these allow: at least nine
+ * A number as decimal string of at most 16 characters (PS3.5 6.2), as exact as these allow: at least ten
  * significant digits for any double.
  *
  * @throws if the number is not finite
@@ -60,12 +60,19 @@ export function formatDs(value: number): string {
   const shortest = String(value);
   if (shortest.length <= DS_LIMIT) return shortest;
   for (let digits = DS_LIMIT; digits > 0; digits--) {
-    const text = tidy(value.toPrecision(digits));
-    if (text.length <= DS_LIMIT) return text;
-    const scientific = tidy(value.toExponential(digits - 1));
-    if (scientific.length <= DS_LIMIT) return scientific;
+    const scientific = value.toExponential(digits - 1);
+    const forms = [value.toPrecision(digits), scientific, withWholeMantissa(scientific)];
+    const fitting = forms.map(tidy).find((text) => text.length <= DS_LIMIT);
+    if (fitting !== undefined) return fitting;
   }
   throw new Error(`bug: ${value} has no decimal string`);
+}
+
+/** "-3.25e-101" as "-325e-103": without the point there is room for one digit more. */
+function withWholeMantissa(scientific: string): string {
+  const [mantissa = "", exponent = "0"] = scientific.split("e");
+  const decimals = mantissa.split(".")[1]?.length ?? 0;
+  return `${mantissa.replace(".", "")}e${Number(exponent) - decimals}`;
 }
 
 /** Without trailing zeros of the fraction and without the plus of an exponent. */

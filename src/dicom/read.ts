@@ -78,6 +78,11 @@ export function readDataSet(
   return new Reader(bytes, encoding, stop).topLevel(start);
 }
 
+interface Level {
+  readonly depth: number;
+  readonly explicitVr: boolean;
+}
+
 interface Head {
   readonly tag: Tag;
   readonly vr: string;
@@ -104,14 +109,17 @@ class Reader {
     let characterSet = DEFAULT_CHARACTER_SET;
     let at = start;
     while (at < this.#bytes.length) {
+      if (this.#stop(this.#tag(at))) break;
       const head = this.#head(at, this.#encoding.explicitVr);
-      if (this.#stop(head.tag)) break;
       if (PIXEL_DATA.has(head.tag)) {
         const length = head.length === UNDEFINED ? undefined : head.length;
         const pixelData = { vr: head.vr, offset: head.at, length };
         return { dataSet: { characterSet, elements }, pixelData, end: head.at };
       }
-      const { element, next } = this.#element(head, characterSet, 0);
+      const { element, next } = this.#element(head, characterSet, {
+        depth: 0,
+        explicitVr: this.#encoding.explicitVr,
+      });
       if (head.tag & 0xffff) elements.set(head.tag, element);
       if (head.tag === SPECIFIC_CHARACTER_SET) characterSet = characterSetOf(element);
       at = next;
@@ -119,10 +127,15 @@ class Reader {
     return { dataSet: { characterSet, elements }, end: at };
   }
 
-  #head(at: number, explicitVr: boolean): Head {
+  #tag(at: number): Tag {
     this.#need(at, 8);
     const little = !this.#encoding.bigEndian;
-    const tag = this.#view.getUint16(at, little) * 0x10000 + this.#view.getUint16(at + 2, little);
+    return this.#view.getUint16(at, little) * 0x10000 + this.#view.getUint16(at + 2, little);
+  }
+
+  #head(at: number, explicitVr: boolean): Head {
+    const little = !this.#encoding.bigEndian;
+    const tag = this.#tag(at);
     if (!explicitVr || tag >>> 16 === 0xfffe) {
       return { tag, vr: implicitVr(tag), length: this.#view.getUint32(at + 4, little), at: at + 8 };
     }
@@ -135,15 +148,15 @@ class Reader {
     return { tag, vr, length: this.#view.getUint32(at + 8, little), at: at + 12 };
   }
 
-  #element(head: Head, set: CharacterSet, depth: number): { element: Element; next: number } {
+  #element(head: Head, set: CharacterSet, level: Level): { element: Element; next: number } {
     const { tag, length, at } = head;
     const known = head.vr === "UN" ? vrOf(tag) : undefined;
     const vr = known ?? head.vr;
     // A sequence that came as UN is in implicit VR, little endian, whatever the rest is (PS3.5 6.2.2 note 2).
-    const asUn = head.vr === "UN" && this.#encoding.explicitVr;
+    const explicitVr = level.explicitVr && head.vr !== "UN";
     if (vr === "SQ" || length === UNDEFINED) {
       if (vr !== "SQ" && vr !== "UN") throw invalid(`undefined length of ${hex(tag)} with VR ${vr}`);
-      return this.#sequence(head, set, { depth: depth + 1, explicitVr: this.#encoding.explicitVr && !asUn });
+      return this.#sequence(head, set, { depth: level.depth + 1, explicitVr });
     }
     this.#need(at, length);
     const stored = this.#bytes.subarray(at, at + length);
@@ -151,11 +164,7 @@ class Reader {
     return { element: { vr, bytes: wordBytes > 1 ? swapped(stored, wordBytes) : stored }, next: at + length };
   }
 
-  #sequence(
-    head: Head,
-    set: CharacterSet,
-    level: { readonly depth: number; readonly explicitVr: boolean },
-  ): { element: Element; next: number } {
+  #sequence(head: Head, set: CharacterSet, level: Level): { element: Element; next: number } {
     if (level.depth > SEQUENCE_DEPTH_LIMIT)
       throw invalid(`sequences nested more than ${SEQUENCE_DEPTH_LIMIT} deep`);
     const items: DataSet[] = [];
@@ -173,12 +182,7 @@ class Reader {
     return { element: { vr: "SQ", items }, next: at };
   }
 
-  #item(
-    start: number,
-    length: number,
-    set: CharacterSet,
-    level: { readonly depth: number; readonly explicitVr: boolean },
-  ): { dataSet: DataSet; next: number } {
+  #item(start: number, length: number, set: CharacterSet, level: Level): { dataSet: DataSet; next: number } {
     const elements = new Map<Tag, Element>();
     const end = length === UNDEFINED ? undefined : start + length;
     if (end !== undefined) this.#need(start, length);
@@ -188,7 +192,7 @@ class Reader {
       const head = this.#head(at, level.explicitVr);
       if (head.tag === ITEM_END && end === undefined)
         return { dataSet: { characterSet, elements }, next: head.at };
-      const { element, next } = this.#element(head, characterSet, level.depth);
+      const { element, next } = this.#element(head, characterSet, level);
       elements.set(head.tag, element);
       if (head.tag === SPECIFIC_CHARACTER_SET) characterSet = characterSetOf(element);
       at = next;

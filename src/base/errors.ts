@@ -19,6 +19,7 @@ const FAILURES = {
   LEASE_LOST: "transient",
 
   DATA_SET_INVALID: "permanent",
+  INSTANCE_MISMATCH: "permanent",
   PIXELS_UNDECODABLE: "permanent",
   WORKER_DIED: "transient",
   WORKER_TIMED_OUT: "permanent",
@@ -27,6 +28,7 @@ const FAILURES = {
   MODEL_BUSY: "transient",
   MODEL_TIMED_OUT: "ambiguous",
   MODEL_REJECTED: "permanent",
+  MODEL_INPUT_UNSUITABLE: "permanent",
   MODEL_ANSWER_INVALID: "permanent",
   MODEL_ANSWER_TOO_LARGE: "permanent",
   LABEL_MAP_MISPLACED: "permanent",

@@ -1,0 +1,87 @@
+/**
+ * What the node needs to know of one instance before any pixel is read: who it is and where it lies. Pure.
+ *
+ * Read once, when it arrives. Numbers that are missing or broken are left out, never guessed.
+ */
+import { type DataSet, numberOf, numbersOf, stringOf } from "./data-set.ts";
+import { tagOf } from "./dictionary.ts";
+import { type InstanceUid, parseUid, type SeriesUid, type SopClassUid, type StudyUid } from "./uid.ts";
+
+export interface Instance {
+  readonly studyUid: StudyUid;
+  readonly seriesUid: SeriesUid;
+  readonly sopInstanceUid: InstanceUid;
+  readonly sopClassUid: SopClassUid;
+  readonly facts: InstanceFacts;
+}
+
+/** Evidence for assembly; kept as JSON. */
+export interface InstanceFacts {
+  readonly modality?: string;
+  /** (0020,0037), six direction cosines. */
+  readonly orientation?: readonly number[];
+  /** (0020,0032), mm, LPS. */
+  readonly position?: readonly number[];
+  readonly frames: number;
+  /** (0020,1209) Number of Series Related Instances. */
+  readonly announcedInSeries?: number;
+  /** (0020,1002) Images in Acquisition. */
+  readonly announcedInAcquisition?: number;
+}
+
+export type Read =
+  | { readonly kind: "instance"; readonly instance: Instance }
+  | { readonly kind: "incomplete"; readonly missing: string };
+
+const TAG = {
+  studyUid: tagOf("StudyInstanceUID"),
+  seriesUid: tagOf("SeriesInstanceUID"),
+  sopInstanceUid: tagOf("SOPInstanceUID"),
+  sopClassUid: tagOf("SOPClassUID"),
+  modality: tagOf("Modality"),
+  orientation: tagOf("ImageOrientationPatient"),
+  position: tagOf("ImagePositionPatient"),
+  frames: tagOf("NumberOfFrames"),
+  announcedInSeries: tagOf("NumberOfSeriesRelatedInstances"),
+  announcedInAcquisition: tagOf("ImagesInAcquisition"),
+};
+
+/** The four UIDs of PS3.3 C.12.1 and C.7 are type 1: without one of them an object has no place. */
+export function readInstance(dataSet: DataSet): Read {
+  const studyUid = parseUid<StudyUid>(stringOf(dataSet, TAG.studyUid));
+  const seriesUid = parseUid<SeriesUid>(stringOf(dataSet, TAG.seriesUid));
+  const sopInstanceUid = parseUid<InstanceUid>(stringOf(dataSet, TAG.sopInstanceUid));
+  const sopClassUid = parseUid<SopClassUid>(stringOf(dataSet, TAG.sopClassUid));
+  if (!sopClassUid) return { kind: "incomplete", missing: "SOPClassUID" };
+  if (!sopInstanceUid) return { kind: "incomplete", missing: "SOPInstanceUID" };
+  if (!studyUid) return { kind: "incomplete", missing: "StudyInstanceUID" };
+  if (!seriesUid) return { kind: "incomplete", missing: "SeriesInstanceUID" };
+  const facts = factsOf(dataSet);
+  return { kind: "instance", instance: { studyUid, seriesUid, sopInstanceUid, sopClassUid, facts } };
+}
+
+function factsOf(dataSet: DataSet): InstanceFacts {
+  const modality = stringOf(dataSet, TAG.modality);
+  const orientation = vector(dataSet, TAG.orientation, 6);
+  const position = vector(dataSet, TAG.position, 3);
+  const announcedInSeries = count(dataSet, TAG.announcedInSeries);
+  const announcedInAcquisition = count(dataSet, TAG.announcedInAcquisition);
+  return {
+    frames: count(dataSet, TAG.frames) ?? 1,
+    ...(modality !== undefined && { modality }),
+    ...(orientation && { orientation }),
+    ...(position && { position }),
+    ...(announcedInSeries !== undefined && { announcedInSeries }),
+    ...(announcedInAcquisition !== undefined && { announcedInAcquisition }),
+  };
+}
+
+function vector(dataSet: DataSet, tag: number, length: number): readonly number[] | undefined {
+  const values = numbersOf(dataSet, tag);
+  return values.length === length && values.every(Number.isFinite) ? values : undefined;
+}
+
+function count(dataSet: DataSet, tag: number): number | undefined {
+  const value = numberOf(dataSet, tag);
+  return value !== undefined && Number.isInteger(value) && value > 0 ? value : undefined;
+}

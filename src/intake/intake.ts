@@ -1,0 +1,201 @@
+/**
+ * From the association to the disk: an instance is answered Success when its file and its row are durable.
+ *
+ * In:   store requests and fragments from association/scp.ts (whose handler this is, structurally).
+ * Out:  files in the spool, rows in the ledger, a due time for the series' completion.
+ * The data set is never parsed as a whole: its head is read for the attributes that place it, PS3.4 B.2.3 says
+ * which status tells the sender what was wrong.
+ */
+import type { Clock } from "../base/clock.ts";
+import { NodeError } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import { fromKeywords } from "../dicom/build.ts";
+import { STATUS } from "../dicom/constants.ts";
+import type { DataSet } from "../dicom/data-set.ts";
+import { encodeMeta } from "../dicom/encode.ts";
+import { type Instance, readInstance } from "../dicom/instance.ts";
+import { readDataSetHead, readPart10Header } from "../dicom/part10.ts";
+import type { InstanceUid, SopClassUid, TransferSyntaxUid } from "../dicom/uid.ts";
+import type { GroupCommit } from "../ledger/group-commit.ts";
+import type { Queue } from "../ledger/port.ts";
+import type { InstanceRecord, SeriesId } from "../ledger/records.ts";
+import { type Recorded, recordInstance, seriesIdOf } from "../ledger/series.ts";
+import type { Admission } from "./admission.ts";
+import type { Senders } from "./senders.ts";
+import type { Spool, SpoolFile, Written } from "./spool.ts";
+
+/** What stands in memory of the beginning of each data set; a longer header is read back from the file. */
+const HEAD_BYTES = 64 * 1024;
+
+interface Sender {
+  readonly id: number;
+  readonly callingAeTitle: string;
+  readonly calledAeTitle: string;
+  readonly peer: string;
+}
+
+interface Request {
+  readonly association: Sender;
+  readonly sopClassUid: SopClassUid;
+  readonly sopInstanceUid: InstanceUid;
+  readonly transferSyntaxUid: TransferSyntaxUid;
+}
+
+interface Parts {
+  readonly spool: Spool;
+  readonly admission: Admission;
+  readonly senders: Senders;
+  readonly group: GroupCommit;
+  readonly queue: Queue;
+  readonly settings: { readonly quietPeriodMs: number };
+  readonly log: Log;
+  readonly clock: Clock;
+}
+
+export class Intake {
+  readonly #parts: Parts;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  admit(): "ok" | "busy" {
+    return this.#parts.admission.isOpen ? "ok" : "busy";
+  }
+
+  open(request: Request): Arriving | number {
+    if (!this.#parts.admission.isOpen) return STATUS.OUT_OF_RESOURCES;
+    return new Arriving(request, this.#parts);
+  }
+
+  /** The series it sent to may be complete now. */
+  closed(association: Sender, how: "released" | "aborted"): void {
+    const { senders, clock } = this.#parts;
+    const settled = senders.ended(association.id, how, clock.now());
+    if (settled.length > 0) void this.#lookAt(settled);
+  }
+
+  /** Cannot reject: without it the series are complete a quiet period later. */
+  async #lookAt(series: readonly SeriesId[]): Promise<void> {
+    const { group, queue, clock, log } = this.#parts;
+    try {
+      await group.add(async (t) => {
+        for (const key of series) await queue.enqueue(t, { queue: "close", key, runAt: clock.now() });
+      });
+      queue.wake();
+    } catch (error) {
+      log.error("intake.not-recorded", { error });
+    }
+  }
+}
+
+/** One instance on its way in. */
+class Arriving {
+  readonly #request: Request;
+  readonly #parts: Parts;
+  readonly #file: SpoolFile;
+  readonly #head: Uint8Array[] = [];
+  #headBytes = 0;
+  #bytes = 0;
+
+  constructor(request: Request, parts: Parts) {
+    this.#request = request;
+    this.#parts = parts;
+    const { sopClassUid, sopInstanceUid, transferSyntaxUid } = request;
+    const identity = fromKeywords({ SOPClassUID: sopClassUid, SOPInstanceUID: sopInstanceUid });
+    this.#file = parts.spool.create(encodeMeta(transferSyntaxUid, identity));
+  }
+
+  write(fragment: Uint8Array): boolean {
+    this.#bytes += fragment.length;
+    if (this.#headBytes < HEAD_BYTES) {
+      this.#head.push(fragment);
+      this.#headBytes += fragment.length;
+    }
+    return this.#file.write(fragment);
+  }
+
+  drained(): Promise<void> {
+    return this.#file.drained();
+  }
+
+  discard(): Promise<void> {
+    return this.#file.discard();
+  }
+
+  /** @returns the status to answer; never rejects */
+  async finish(): Promise<number> {
+    const { log } = this.#parts;
+    try {
+      const head = this.#readHead();
+      const written = await this.#file.finish();
+      return await this.#keep(written, head ?? (await readPart10Header(written.path)).dataSet);
+    } catch (error) {
+      await this.#file.discard();
+      const { association, sopInstanceUid } = this.#request;
+      log.warn("intake.refused", { association: association.id, sopInstanceUid, error });
+      return statusOf(error);
+    }
+  }
+
+  /** @returns undefined if the header is longer than what is in memory */
+  #readHead(): DataSet | undefined {
+    const dataSet = readDataSetHead(Buffer.concat(this.#head), this.#request.transferSyntaxUid);
+    if (!dataSet && this.#headBytes >= this.#bytes) {
+      throw new NodeError("DATA_SET_INVALID", "Data set: ends inside an element");
+    }
+    return dataSet;
+  }
+
+  async #keep(written: Written, dataSet: DataSet): Promise<number> {
+    const { association, sopClassUid, sopInstanceUid, transferSyntaxUid } = this.#request;
+    const read = readInstance(dataSet);
+    if (read.kind === "incomplete") {
+      throw new NodeError("DATA_SET_INVALID", `Data set: no valid ${read.missing}`);
+    }
+    const { instance } = read;
+    if (instance.sopInstanceUid !== sopInstanceUid || instance.sopClassUid !== sopClassUid) {
+      throw new NodeError("INSTANCE_MISMATCH", "Data set: its SOP UIDs are not those of the command");
+    }
+    const record: InstanceRecord = {
+      ...instance,
+      ...written,
+      transferSyntaxUid,
+      callingAeTitle: association.callingAeTitle,
+      calledAeTitle: association.calledAeTitle,
+      peer: association.peer,
+      at: this.#parts.clock.now(),
+    };
+    await this.#record(record);
+    return STATUS.SUCCESS;
+  }
+
+  async #record(record: InstanceRecord): Promise<void> {
+    const { group, queue, senders, settings, spool } = this.#parts;
+    const series = seriesIdOf(record.studyUid, record.seriesUid);
+    const recorded = await group.add(async (t) => {
+      const result = await recordInstance(t, record);
+      const runAt = record.at + settings.quietPeriodMs;
+      if (result === "opened") await queue.enqueue(t, { queue: "close", key: series, runAt });
+      return result;
+    });
+    senders.sends(this.#request.association.id, series);
+    if (recorded === "opened") queue.wake();
+    if (recorded === "duplicate") await spool.remove(record.id);
+    this.#say(recorded, record);
+  }
+
+  #say(recorded: Recorded, { studyUid, seriesUid, sopInstanceUid }: Instance): void {
+    const association = this.#request.association.id;
+    const fields = { association, studyUid, seriesUid, sopInstanceUid };
+    if (recorded === "conflict") this.#parts.log.warn("intake.conflict", fields);
+    else this.#parts.log.debug(`intake.${recorded}`, fields);
+  }
+}
+
+function statusOf(error: unknown): number {
+  if (!(error instanceof NodeError)) return STATUS.PROCESSING_FAILURE;
+  if (error.code === "DATA_SET_INVALID") return STATUS.CANNOT_UNDERSTAND;
+  if (error.code === "INSTANCE_MISMATCH") return STATUS.DATA_SET_DOES_NOT_MATCH_SOP_CLASS;
+  return error.failure === "transient" ? STATUS.OUT_OF_RESOURCES : STATUS.PROCESSING_FAILURE;
+}

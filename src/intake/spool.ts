@@ -1,0 +1,197 @@
+/**
+ * Where instances lie: one file each, written as it arrives, durable before it is spoken of.
+ *
+ * A file appears under its final name at once; the ledger row is what publishes it. So the order at the end is
+ * fdatasync of the file, fsync of the folder, then the row; a file without a row is of a process that died, and is
+ * removed at the next start. File names are random and say nothing about the patient.
+ *
+ * Back-pressure: at most PENDING_LIMIT bytes of an instance wait for the disk; then write() asks to wait.
+ */
+import { createHash, type Hash, randomUUID } from "node:crypto";
+import { type FileHandle, mkdir, open, readdir, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { NodeError } from "../base/errors.ts";
+import type { FileId } from "../ledger/records.ts";
+
+const PENDING_LIMIT_BYTES = 4 * 1024 * 1024;
+const EXTENSION = ".dcm";
+
+export interface Written {
+  readonly id: FileId;
+  readonly path: string;
+  /** Of the data set, without preamble and meta information. */
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+export class Spool implements AsyncDisposable {
+  readonly #folder: string;
+  readonly #handle: FileHandle;
+  /** The flush of the folder under way, and the one that those who came since will share. */
+  #flushing: Promise<void> | undefined;
+  #nextFlush: Promise<void> | undefined;
+
+  private constructor(folder: string, handle: FileHandle) {
+    this.#folder = folder;
+    this.#handle = handle;
+  }
+
+  static async open(folder: string): Promise<Spool> {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    return new Spool(folder, await open(folder));
+  }
+
+  pathOf(id: FileId): string {
+    return join(this.#folder, id + EXTENSION);
+  }
+
+  /** A new file that begins with `head` (preamble and meta information). */
+  create(head: Uint8Array): SpoolFile {
+    const id = randomUUID() as string as FileId;
+    return new SpoolFile(id, this.pathOf(id), head, () => this.#flushFolder());
+  }
+
+  async remove(id: FileId): Promise<void> {
+    await unlink(this.pathOf(id));
+  }
+
+  /** Removes the files that `isKept` does not know. @returns how many */
+  async removeOrphans(isKept: (id: FileId) => Promise<boolean>): Promise<number> {
+    let removed = 0;
+    for (const name of await readdir(this.#folder)) {
+      if (!name.endsWith(EXTENSION)) continue;
+      const id = name.slice(0, -EXTENSION.length) as FileId;
+      if (await isKept(id)) continue;
+      await this.remove(id);
+      removed++;
+    }
+    return removed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#flushing?.catch(() => {});
+    await this.#nextFlush?.catch(() => {});
+    await this.#handle.close();
+  }
+
+  /** A flush that began before the file was made does not count for it: later callers share the next one. */
+  #flushFolder(): Promise<void> {
+    if (!this.#flushing) return (this.#flushing = this.#flush());
+    this.#nextFlush ??= this.#flushing.then(
+      () => this.#startNext(),
+      () => this.#startNext(),
+    );
+    return this.#nextFlush;
+  }
+
+  #startNext(): Promise<void> {
+    this.#nextFlush = undefined;
+    return (this.#flushing = this.#flush());
+  }
+
+  async #flush(): Promise<void> {
+    try {
+      await this.#handle.sync();
+    } finally {
+      this.#flushing = undefined;
+    }
+  }
+}
+
+/** One instance on its way to the disk. */
+export class SpoolFile {
+  readonly #id: FileId;
+  readonly #path: string;
+  readonly #file: Promise<FileHandle>;
+  readonly #flushFolder: () => Promise<void>;
+  readonly #hash: Hash = createHash("sha256");
+  #bytes = 0;
+  /** Waiting for the disk, in order; the write under way has been taken out. */
+  #pending: Uint8Array[];
+  #pendingBytes = 0;
+  #writing: Promise<void> | undefined;
+  #failure: unknown;
+
+  constructor(id: FileId, path: string, head: Uint8Array, flushFolder: () => Promise<void>) {
+    this.#id = id;
+    this.#path = path;
+    this.#flushFolder = flushFolder;
+    this.#pending = [head];
+    this.#file = open(path, "wx", 0o600);
+    this.#file.catch((error: unknown) => {
+      this.#failure ??= error;
+    });
+  }
+
+  /** Takes over the bytes, which must not change any more. @returns false: wait for drained() before the next */
+  write(fragment: Uint8Array): boolean {
+    this.#hash.update(fragment);
+    this.#bytes += fragment.length;
+    this.#pending.push(fragment);
+    this.#pendingBytes += fragment.length;
+    this.#writing ??= this.#writePending();
+    return this.#pendingBytes < PENDING_LIMIT_BYTES;
+  }
+
+  async drained(): Promise<void> {
+    await this.#writing;
+  }
+
+  /** Durable when it resolves. @throws NodeError STORAGE_FULL, STORAGE_FAILED; the file is gone then */
+  async finish(): Promise<Written> {
+    try {
+      await (this.#writing ??= this.#writePending());
+      if (this.#failure !== undefined) throw this.#failure;
+      const file = await this.#file;
+      await file.datasync();
+      await file.close();
+      await this.#flushFolder();
+    } catch (cause) {
+      await this.discard();
+      throw storageError(cause);
+    }
+    return { id: this.#id, path: this.#path, bytes: this.#bytes, sha256: this.#hash.digest("hex") };
+  }
+
+  /** Never rejects: what cannot be removed now is an orphan, and removed at the next start. */
+  async discard(): Promise<void> {
+    this.#pending = [];
+    await this.#writing;
+    try {
+      await (await this.#file).close();
+      await unlink(this.#path);
+    } catch {
+      // Not opened, or closed already.
+      await unlink(this.#path).catch(() => {});
+    }
+  }
+
+  /** Cannot reject: the first failure is kept for finish(). */
+  async #writePending(): Promise<void> {
+    try {
+      const file = await this.#file;
+      while (this.#pending.length > 0 && this.#failure === undefined) {
+        const group = this.#pending;
+        const bytes = group.reduce((sum, one) => sum + one.length, 0);
+        this.#pending = [];
+        const { bytesWritten } = await file.writev(group);
+        if (bytesWritten !== bytes) throw new NodeError("STORAGE_FULL", "Spool: short write");
+        this.#pendingBytes = this.#pending.reduce((sum, one) => sum + one.length, 0);
+      }
+    } catch (error) {
+      this.#failure ??= error;
+    } finally {
+      if (this.#failure !== undefined) this.#pending = [];
+      this.#pendingBytes = 0;
+      this.#writing = undefined;
+    }
+  }
+}
+
+function storageError(cause: unknown): NodeError {
+  if (cause instanceof NodeError) return cause;
+  const code = (cause as NodeJS.ErrnoException).code;
+  return code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG"
+    ? new NodeError("STORAGE_FULL", "Spool: no space left", { cause })
+    : new NodeError("STORAGE_FAILED", `Spool: cannot write (${code ?? "unknown"})`, { cause });
+}

@@ -1,0 +1,51 @@
+/**
+ * The ledger of a data folder: open it, and take up what a process that ended left.
+ *
+ * Owns: the database file and the owner's lock, released last.
+ */
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import { GroupCommit } from "./group-commit.ts";
+import type { Queue, Store } from "./port.ts";
+import { openQueue } from "./queue.ts";
+import { pendingDeliveries, pendingRuns } from "./runs.ts";
+import { openSeries } from "./series.ts";
+import { openSqlite } from "./sqlite.ts";
+
+export interface Ledger extends Disposable {
+  readonly store: Store;
+  readonly queue: Queue;
+  /** For writes of many associations at once; shares disk flushes. */
+  readonly group: GroupCommit;
+}
+
+/** @throws NodeError DATA_FOLDER_IN_USE, LEDGER_FAILED */
+export async function openLedger(folder: string, system: { log: Log; clock: Clock }): Promise<Ledger> {
+  const store = openSqlite(folder);
+  try {
+    const queue = await openQueue(store, system);
+    const jobs = await restoreJobs(store, queue, system.clock.now());
+    if (jobs > 0) system.log.info("ledger.resumed", { count: jobs });
+    return { store, queue, group: new GroupCommit(store), [Symbol.dispose]: () => store[Symbol.dispose]() };
+  } catch (error) {
+    store[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** Every obligation without a waiting job gets one; where one waits, nothing changes but that it is due now. */
+async function restoreJobs(store: Store, queue: Queue, now: number): Promise<number> {
+  return store.transaction(async (t) => {
+    const series = await openSeries(t);
+    const runs = await pendingRuns(t);
+    const deliveries = await pendingDeliveries(t);
+    for (const { id } of series) await queue.enqueue(t, { queue: "close", key: id, runAt: now });
+    for (const { id, priority, model } of runs) {
+      await queue.enqueue(t, { queue: "infer", key: id, runAt: now, priority, group: model });
+    }
+    for (const { id, destination } of deliveries) {
+      await queue.enqueue(t, { queue: "deliver", key: id, runAt: now, group: destination });
+    }
+    return series.length + runs.length + deliveries.length;
+  });
+}

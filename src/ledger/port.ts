@@ -1,0 +1,63 @@
+/**
+ * The durable record, as stages see it: rows, transactions and jobs. Two engines can stand behind it.
+ *
+ * Rows are the obligations, the queue only schedules: every job can be made again from rows, so a lost job costs
+ * delay and never a result. SQL is the subset that SQLite and PostgreSQL share: $1…$n parameters, TEXT and BIGINT
+ * columns, INSERT … ON CONFLICT … RETURNING; time is a parameter; JSON is text.
+ */
+
+export type Cell = string | number | null;
+
+/** A row of a query, columns by name. */
+export type Row = Readonly<Record<string, Cell>>;
+
+export interface Db {
+  query(sql: string, parameters: readonly Cell[]): Promise<readonly Row[]>;
+}
+
+export interface Store {
+  /** Outside a transaction: sees what is committed. */
+  readonly db: Db;
+  /** All or nothing; `work` does no I/O other than through `t`. Durable when it resolves. */
+  transaction<T>(work: (t: Db) => Promise<T>): Promise<T>;
+}
+
+export const QUEUES = ["close", "infer", "deliver"] as const;
+export type QueueName = (typeof QUEUES)[number];
+
+export interface JobRequest {
+  readonly queue: QueueName;
+  /** The payload is the key only; handlers read rows. One job per key waits, at most one runs. */
+  readonly key: string;
+  /** Epoch milliseconds. A waiting job with the same key moves to the earlier of the two times. */
+  readonly runAt: number;
+  readonly priority?: number;
+  readonly group?: string;
+}
+
+export interface Job {
+  readonly key: string;
+  /** From 1. */
+  readonly attempt: number;
+  /** Aborts when the node stops. */
+  readonly signal: AbortSignal;
+  /** Ends the job and commits `work` with it, or neither. @throws LEASE_LOST if the attempt is no longer ours */
+  done(work?: (t: Db) => Promise<void>): Promise<void>;
+}
+
+export interface WorkOptions {
+  readonly concurrency: number;
+  /** How many jobs of one group run at once. */
+  readonly perGroup?: number;
+}
+
+export interface Queue {
+  enqueue(t: Db, job: JobRequest): Promise<void>;
+  /**
+   * Starts taking jobs. A handler that rejects, or returns without done(), gives its job back for another try
+   * after a back-off. Disposing takes no more jobs and waits for those that run.
+   */
+  work(queue: QueueName, options: WorkOptions, handler: (job: Job) => Promise<void>): AsyncDisposable;
+  /** Jobs may have become due: look again. Call after a transaction that enqueued. */
+  wake(): void;
+}

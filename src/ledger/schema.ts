@@ -1,0 +1,87 @@
+/**
+ * Tables of the ledger, and how an older file becomes a newer one.
+ *
+ * Each entry of MIGRATIONS is one version, applied once, in order; entries are never edited after a release.
+ * Times are epoch milliseconds. `facts` and `timings` are JSON text.
+ */
+
+export const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE series (
+    id TEXT PRIMARY KEY,          -- study UID and series UID, separated by a blank
+    study TEXT NOT NULL,
+    uid TEXT NOT NULL,
+    state TEXT NOT NULL,          -- open | closed
+    revision BIGINT NOT NULL,     -- how often it was closed
+    opened_at BIGINT NOT NULL,    -- first instance of this revision
+    last_at BIGINT NOT NULL,      -- newest instance
+    instances BIGINT NOT NULL,    -- with different SOP Instance UIDs
+    closed_at BIGINT,
+    reason TEXT,                  -- why it was judged complete
+    outcome TEXT,                 -- assigned | kept-out | no-rule | rejected
+    outcome_reason TEXT
+  );
+  CREATE TABLE instance (
+    id TEXT PRIMARY KEY,          -- name of the file
+    series TEXT NOT NULL,
+    sop TEXT NOT NULL,
+    sop_class TEXT NOT NULL,
+    transfer_syntax TEXT NOT NULL,
+    sha256 TEXT NOT NULL,         -- of the data set as received
+    bytes BIGINT NOT NULL,
+    calling TEXT NOT NULL,
+    called TEXT NOT NULL,
+    peer TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    facts TEXT NOT NULL
+  );
+  CREATE UNIQUE INDEX instance_content ON instance (series, sop, sha256);
+  CREATE TABLE run (
+    id TEXT PRIMARY KEY,          -- derived from series, revision, model and model version
+    series TEXT NOT NULL,
+    revision BIGINT NOT NULL,
+    rule TEXT NOT NULL,
+    model TEXT NOT NULL,
+    model_version TEXT NOT NULL,
+    priority BIGINT NOT NULL,
+    destinations TEXT NOT NULL,   -- JSON list of names
+    position BIGINT NOT NULL,     -- of the model among those of the series, from 0
+    state TEXT NOT NULL,          -- pending | done | no-finding | failed
+    code TEXT,
+    reason TEXT,
+    result_sop TEXT,
+    result_class TEXT,
+    result_sha256 TEXT,
+    result_bytes BIGINT,
+    timings TEXT,
+    created_at BIGINT NOT NULL,
+    ended_at BIGINT
+  );
+  CREATE INDEX run_series ON run (series);
+  CREATE TABLE delivery (
+    id TEXT PRIMARY KEY,          -- derived from run and destination
+    run TEXT NOT NULL,
+    destination TEXT NOT NULL,
+    state TEXT NOT NULL,          -- pending | delivered | held
+    tries BIGINT NOT NULL,
+    status BIGINT,                -- last DIMSE status
+    reason TEXT,
+    created_at BIGINT NOT NULL,
+    ended_at BIGINT
+  );
+  CREATE INDEX delivery_run ON delivery (run);
+  CREATE TABLE job (
+    id INTEGER PRIMARY KEY,
+    queue TEXT NOT NULL,
+    key TEXT NOT NULL,
+    grp TEXT NOT NULL,
+    priority BIGINT NOT NULL,
+    run_at BIGINT NOT NULL,
+    state TEXT NOT NULL,          -- ready | active
+    attempt BIGINT NOT NULL
+  );
+  CREATE UNIQUE INDEX job_ready ON job (queue, key) WHERE state = 'ready';
+  CREATE UNIQUE INDEX job_active ON job (queue, key) WHERE state = 'active';
+  CREATE INDEX job_due ON job (queue, state, run_at);
+  `,
+];

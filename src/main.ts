@@ -1,0 +1,39 @@
+#!/usr/bin/env node
+/** The process: command line and exit code. Each command is a file under commands/. */
+import { Command } from "commander";
+import { check } from "./commands/check.ts";
+import { start } from "./commands/start.ts";
+import { demo } from "./demo/run.ts";
+
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
+const exitWith = (code: number): void => {
+  process.exitCode = code;
+};
+
+const program = new Command("isocenter")
+  .description("The DICOM node where a PACS and its AI models meet.")
+  .version("0.1.0")
+  .showHelpAfterError();
+
+program
+  .command("start")
+  .description("run the node; the first SIGTERM drains it, a second one ends it at once")
+  .option("-c, --config <file>", "config file (default: config/node.yaml, else the example on loopback)")
+  .action(async (options: { config?: string }) => exitWith(await start(options.config, print)));
+
+program
+  .command("check")
+  .description("validate a config: all problems at once, as file:line:column")
+  .requiredOption("-c, --config <file>", "config file")
+  .action(async (options: { config: string }) => exitWith(await check(options.config, print)));
+
+program
+  .command("demo")
+  .description("the whole way of one study on this machine: sequentially, then all models at once")
+  .argument("[folder]", "DICOM folder to use instead of the synthetic dental CBCT")
+  .option("--keep", "leave node, models and PACS running at the end", false)
+  .action(async (folder: string | undefined, options: { keep: boolean }) =>
+    exitWith(await demo({ ...(folder !== undefined && { folder }), keep: options.keep, output: process.stdout })),
+  );
+
+await program.parseAsync();

@@ -1,0 +1,86 @@
+/**
+ * The composition root: the parts of the node, built left to right and released right to left.
+ *
+ * A stop begins at the listener and ends at the disk, so no stage loses the one it hands over to.
+ */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { listen } from "./association/scp.ts";
+import { associate } from "./association/scu.ts";
+import type { Clock } from "./base/clock.ts";
+import type { Log } from "./base/log.ts";
+import { WorkerPool } from "./base/worker-pool.ts";
+import type { Config } from "./config/schema.ts";
+import { type Associate, createCourier } from "./delivery/deliver.ts";
+import { Outbox } from "./delivery/outbox.ts";
+import { createInference } from "./inference/dispatch.ts";
+import { Admission } from "./intake/admission.ts";
+import { Intake } from "./intake/intake.ts";
+import { Senders } from "./intake/senders.ts";
+import { Spool } from "./intake/spool.ts";
+import { openLedger } from "./ledger/ledger.ts";
+import { hasFile } from "./ledger/series.ts";
+import { closeJob, deliverJob, inferJob } from "./pipeline.ts";
+import { compileRules } from "./routing/rules.ts";
+import { createStages } from "./stages.ts";
+
+export interface System {
+  readonly log: Log;
+  readonly clock: Clock;
+}
+
+export interface RunningNode extends AsyncDisposable {
+  /** Of the DICOM listener; what the system chose if the config says 0. */
+  readonly port: number;
+}
+
+/** Series that may be looked at at once, and runs and deliveries that may wait for their turn in memory. */
+const CLOSE_CONCURRENCY = 4;
+const INFER_CONCURRENCY = 64;
+const DELIVER_CONCURRENCY = 16;
+/** An association carries one instance at a time. */
+const DELIVERIES_PER_DESTINATION = 1;
+
+/** @throws NodeError DATA_FOLDER_IN_USE, LEDGER_FAILED, LISTEN_FAILED, CONFIG_INVALID */
+export async function startNode(config: Config, system: System): Promise<RunningNode> {
+  const { log, clock } = system;
+  const { dataDir } = config.node;
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  await using parts = new AsyncDisposableStack();
+
+  const ledger = parts.use(await openLedger(dataDir, system));
+  const spool = parts.use(await Spool.open(join(dataDir, "instances")));
+  const orphans = await spool.removeOrphans((id) => hasFile(ledger.store.db, id));
+  if (orphans > 0) log.info("intake.orphans-removed", { count: orphans });
+  const outbox = parts.use(await Outbox.open(join(dataDir, "results")));
+  const pool = parts.use(new WorkerPool(config.node.workers));
+  const courier = parts.use(createCourier(associateOnce, system));
+  const inference = parts.use(createInference(config, { ...system, pool }));
+
+  const rules = compileRules(config.rules);
+  const destinations = config.destinations;
+  const stages = createStages({ ...config, destinations, rules, inference, spool, pool, ...system });
+  const senders = new Senders();
+  const pipeline = { stages, ledger, senders, outbox, courier, assembly: config.assembly, ...system };
+  const deliveries = { concurrency: DELIVER_CONCURRENCY, perGroup: DELIVERIES_PER_DESTINATION };
+  parts.use(ledger.queue.work("deliver", deliveries, (job) => deliverJob(job, pipeline)));
+  parts.use(ledger.queue.work("infer", { concurrency: INFER_CONCURRENCY }, (job) => inferJob(job, pipeline)));
+  parts.use(ledger.queue.work("close", { concurrency: CLOSE_CONCURRENCY }, (job) => closeJob(job, pipeline)));
+
+  const admission = new Admission(dataDir, config.node.reserveBytes, system);
+  const { group, queue } = ledger;
+  const intake = new Intake({ spool, admission, senders, group, queue, settings: config.assembly, ...system });
+  const scp = parts.use(await listen(config.dicom, intake, system));
+  const release = parts.move();
+  return { port: scp.port, [Symbol.asyncDispose]: () => release.disposeAsync() };
+}
+
+/** One context for the one syntax a result has: the peer cannot choose another. */
+const associateOnce: Associate = (destination, { abstractSyntax, transferSyntaxUid }, { signal }) =>
+  associate(destination, {
+    callingAeTitle: destination.callingAeTitle,
+    contexts: [{ abstractSyntax, transferSyntaxes: [transferSyntaxUid] }],
+    connectTimeoutMs: destination.connectTimeoutMs,
+    answerTimeoutMs: destination.answerTimeoutMs,
+    signal,
+  });

@@ -1,0 +1,176 @@
+/**
+ * What the stages do, as the pipeline asks for it: settings and shared parts bound to the functions of the stages.
+ *
+ * Here is the memory rule of the node: VOLUMES_AT_ONCE series stand in memory, each built once and shared by all
+ * the models that are asked about it; further runs wait.
+ */
+import { Shelf } from "./base/shelf.ts";
+import type { Clock } from "./base/clock.ts";
+import { NodeError } from "./base/errors.ts";
+import type { Log } from "./base/log.ts";
+import type { WorkerPool } from "./base/worker-pool.ts";
+import { outcomeOf } from "./association/statuses.ts";
+import type { Destination } from "./delivery/deliver.ts";
+import { IMPLEMENTATION, SOP_CLASS } from "./dicom/constants.ts";
+import { type DataSet, numberOf } from "./dicom/data-set.ts";
+import { tagOf } from "./dicom/dictionary.ts";
+import { readPart10Header } from "./dicom/part10.ts";
+import type { SopClassUid } from "./dicom/uid.ts";
+import type { Answer, Inference } from "./inference/dispatch.ts";
+import type { Model } from "./inference/model.ts";
+import type { Evidence } from "./intake/assembly.ts";
+import type { Spool } from "./intake/spool.ts";
+import type { InstanceRecord, RunRecord, SeriesRecord } from "./ledger/records.ts";
+import { type CompiledRules, type Routing, route } from "./routing/rules.ts";
+import type { Facts, NoFinding, Refused } from "./segmentation/input.ts";
+import type { Segments } from "./segmentation/segment.ts";
+import { encodeTask } from "./segmentation/task.ts";
+import { type Built, buildVolume } from "./volume/build.ts";
+import { stackEvidence } from "./volume/slices.ts";
+
+/** A series as a volume, or why it is none; what it holds in memory is freed when the last run lets go. */
+export interface Prepared extends AsyncDisposable {
+  readonly kind: "prepared";
+  readonly infer: (run: RunRecord, signal: AbortSignal) => Promise<Answer>;
+  readonly encode: (run: RunRecord, answer: Answer, path: string) => Promise<Filed | NoFinding | Refused>;
+}
+
+/** A SEG on disk. */
+export type Filed = Facts & { readonly sopClassUid: SopClassUid; readonly sha256: string };
+
+export interface NotPrepared extends AsyncDisposable {
+  readonly kind: "rejected";
+  readonly reason: string;
+  readonly detail: string;
+}
+
+/** What the stages do, handed over by node.ts. */
+export interface Stages {
+  readonly stackEvidence: (instances: readonly InstanceRecord[]) => Evidence["stack"];
+  readonly readHeader: (instance: InstanceRecord) => Promise<DataSet>;
+  readonly route: (header: DataSet, instance: InstanceRecord, instances: number) => Routing;
+  /** Shared by all runs of the revision. */
+  readonly hold: (
+    series: SeriesRecord,
+    instances: readonly InstanceRecord[],
+    signal: AbortSignal,
+  ) => Promise<{ readonly value: Prepared | NotPrepared } & AsyncDisposable>;
+  readonly modelVersion: (model: string) => string;
+  /** Of a model among all, from 0: gives each result of a study its own Series Number. */
+  readonly modelPosition: (model: string) => number;
+  readonly destinations: ReadonlyMap<string, Destination>;
+  readonly outcomeOf: (status: number) => "delivered" | "retry" | "refused";
+}
+
+
+export interface StagesParts {
+  readonly models: ReadonlyMap<string, Model & { readonly segments: Segments }>;
+  readonly destinations: ReadonlyMap<string, Destination>;
+  readonly rules: CompiledRules;
+  readonly inference: Inference;
+  readonly spool: Spool;
+  readonly pool: WorkerPool;
+  readonly log: Log;
+  readonly clock: Clock;
+}
+
+const VOLUMES_AT_ONCE = 2;
+const PRODUCT = {
+  manufacturer: "Isocenter",
+  model: "Isocenter",
+  version: IMPLEMENTATION.VERSION_NAME,
+  serial: "1",
+} as const;
+/** A SEG of a series without a number of its own; far from what scanners use. */
+const SERIES_NUMBER_BASE = 90_000;
+/** Result series are numbered 100 × the number of their source, and on. */
+const LARGEST_SOURCE_NUMBER = 20_000_000;
+
+export function createStages(parts: StagesParts): Stages {
+  const { models, destinations, rules, spool } = parts;
+  const shelf = new Shelf<Prepared | NotPrepared>(VOLUMES_AT_ONCE);
+  const positions = new Map([...models.keys()].map((name, at) => [name, at]));
+  return {
+    stackEvidence: (instances) =>
+      stackEvidence(
+        instances.map(({ facts }) => ({ orientation: facts.orientation ?? [], position: facts.position ?? [] })),
+      ),
+    readHeader: async ({ id }) => (await readPart10Header(spool.pathOf(id))).dataSet,
+    route: (dataSet, { callingAeTitle, calledAeTitle, peer }, instances) =>
+      route(rules, { dataSet, association: { callingAeTitle, calledAeTitle, peer }, instances }),
+    hold: (series, instances, signal) =>
+      shelf.hold(`${series.id} ${series.revision}`, () => prepare(series, instances, parts), { signal }),
+    modelVersion: (name) => modelOf(parts, name).version,
+    modelPosition: (name) => positions.get(name) ?? 0,
+    destinations,
+    outcomeOf,
+  };
+}
+
+async function prepare(
+  series: SeriesRecord,
+  instances: readonly InstanceRecord[],
+  parts: StagesParts,
+): Promise<Prepared | NotPrepared> {
+  const { inference, spool, pool, log, clock } = parts;
+  const { studyUid, seriesUid } = series;
+  const started = clock.elapsed();
+  const files = instances.map(({ id, sopInstanceUid }) => ({ path: spool.pathOf(id), sopInstanceUid }));
+  const built = await buildVolume(files, { pool });
+  const elapsedMs = Math.round(clock.elapsed() - started);
+  if (built.kind === "rejected") {
+    log.warn("volume.rejected", { studyUid, seriesUid, reason: built.reason, elapsedMs });
+    return { ...built, [Symbol.asyncDispose]: async () => {} };
+  }
+  log.info("volume.built", { studyUid, seriesUid, frames: built.source.frames.length, elapsedMs });
+  const { dataSet } = await readPart10Header(built.source.path);
+  const shared = inference.prepare(built.volume);
+  return {
+    kind: "prepared",
+    infer: (run, signal) =>
+      inference.infer(run.model, shared, { signal, priority: run.priority, about: { studyUid, seriesUid } }),
+    encode: (run, answer, path) => encode({ run, answer, path, built, instances, header: dataSet, parts }),
+    [Symbol.asyncDispose]: async () => shared[Symbol.dispose](),
+  };
+}
+
+interface Encoding {
+  readonly run: RunRecord;
+  readonly answer: Answer;
+  readonly path: string;
+  readonly built: Extract<Built, { kind: "volume" }>;
+  readonly instances: readonly InstanceRecord[];
+  readonly header: DataSet;
+  readonly parts: StagesParts;
+}
+
+/** The time in the SEG is that of the run, which survives a crash: the SEG made again has the same bytes. */
+async function encode({ run, answer, path, built, instances, header, parts }: Encoding) {
+  const model = modelOf(parts, run.model);
+  const encoded = await parts.pool.run(encodeTask, {
+    source: built.source,
+    allInstances: instances.map(({ sopClassUid, sopInstanceUid }) => ({ sopClassUid, sopInstanceUid })),
+    labels: answer.labelMap,
+    segments: model.segments,
+    model: { name: run.model, version: run.modelVersion },
+    revision: run.revision,
+    resultAt: run.createdAt,
+    seriesNumber: seriesNumberOf(header) + run.position,
+    product: PRODUCT,
+    outputPath: path,
+  });
+  return encoded.kind === "seg" ? { ...encoded, sopClassUid: SOP_CLASS.SEGMENTATION } : encoded;
+}
+
+function seriesNumberOf(header: DataSet): number {
+  const number = numberOf(header, tagOf("SeriesNumber"));
+  return number !== undefined && number > 0 && number < LARGEST_SOURCE_NUMBER
+    ? number * 100 + 1
+    : SERIES_NUMBER_BASE;
+}
+
+function modelOf({ models }: StagesParts, name: string): Model & { readonly segments: Segments } {
+  const model = models.get(name);
+  if (!model) throw new NodeError("MODEL_UNKNOWN", `Model ${name}: not in the config any more`);
+  return model;
+}

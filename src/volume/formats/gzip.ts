@@ -1,0 +1,68 @@
+/**
+ * Gzip for volumes and label maps, in worker threads.
+ *
+ * What comes in may be a bomb: every inflation has a limit in bytes, taken from the header of the image inside. A
+ * limit of the ratio would add nothing: deflate ends at 1032 : 1, and an honest empty label map comes close to that.
+ */
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { constants, createGzip, gunzipSync } from "node:zlib";
+import { invalid } from "./image.ts";
+
+/** Enough compressed bytes for the header of an image, and at most 17 MB when inflated. */
+const HEAD_BYTES = 16 * 1024;
+const PIECE_BYTES = 1024 * 1024;
+
+export function isGzip(bytes: Uint8Array): boolean {
+  return bytes[0] === 0x1f && bytes[1] === 0x8b;
+}
+
+/** The first bytes of what is inside; as many as come out of the first 16 KiB. */
+export function gunzipHead(bytes: Uint8Array): Uint8Array {
+  try {
+    return gunzipSync(bytes.subarray(0, HEAD_BYTES), { finishFlush: constants.Z_SYNC_FLUSH });
+  } catch (error) {
+    throw invalid("Gzip is damaged in its first bytes", error);
+  }
+}
+
+/** @throws MODEL_ANSWER_INVALID if it is damaged, cut, or holds more than `limit` bytes */
+export function gunzip(bytes: Uint8Array, limit: number): Uint8Array {
+  try {
+    return gunzipSync(bytes, { maxOutputLength: limit, chunkSize: PIECE_BYTES });
+  } catch (error) {
+    const tooLong = (error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE";
+    throw invalid(tooLong ? `Gzip holds more than the ${limit} bytes expected` : "Gzip is damaged", error);
+  }
+}
+
+/** Worker task: all `parts` as one gzip member, which single-pass readers such as nibabel's want. */
+export async function gzipParts(input: {
+  readonly parts: readonly Uint8Array[];
+  readonly level: number;
+}): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  const gzip = createGzip({ level: input.level, chunkSize: PIECE_BYTES });
+  await pipeline(
+    Readable.from(piecesOf(input.parts)),
+    gzip,
+    async (compressed: AsyncIterable<Uint8Array>) => {
+      for await (const chunk of compressed) chunks.push(chunk);
+    },
+  );
+  const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+  const whole = new Uint8Array(new SharedArrayBuffer(length));
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.length;
+  }
+  return whole;
+}
+
+/** The same bytes in views of at most 1 MiB; nothing is copied. */
+export function* piecesOf(parts: Iterable<Uint8Array>): Generator<Uint8Array> {
+  for (const part of parts) {
+    for (let at = 0; at < part.length; at += PIECE_BYTES) yield part.subarray(at, at + PIECE_BYTES);
+  }
+}

@@ -1,0 +1,36 @@
+import { expect, test } from "vitest";
+import { codeString, longString, personName, segmentLabels } from "../../src/segmentation/text.ts";
+
+function labels(...names: readonly string[]): readonly string[] {
+  return [...segmentLabels(new Map(names.map((name, at) => [at + 1, name]))).values()];
+}
+
+test("a label is cut at 64 characters, and a Japanese one at 64 characters too", () => {
+  expect(labels("x".repeat(65))).toEqual(["x".repeat(64)]);
+  expect(labels("歯".repeat(70))).toEqual(["歯".repeat(64)]);
+});
+
+test("a backslash and control characters become a space, so that there is one value", () => {
+  expect(labels("left\\right")).toEqual(["left right"]);
+  expect(labels("a\u0000b\r\nc\u001b$B")).toEqual(["a b c $B"]);
+});
+
+test("labels that come out alike are told apart by their value", () => {
+  expect(labels("Tooth", "Tooth", "Tooth\\")).toEqual(["Tooth", "Tooth (2)", "Tooth (3)"]);
+  expect(labels("x".repeat(64), "x".repeat(80))[1]).toBe(`${"x".repeat(60)} (2)`);
+});
+
+test("a label of nothing printable is named after its value", () => {
+  expect(labels("Bone", "\u0007")).toEqual(["Bone", "Label 2"]);
+});
+
+test("a code string is upper case, of 16 allowed characters", () => {
+  expect(codeString("Mandible v2.1-beta", "X")).toBe("MANDIBLE V2_1_BE");
+  expect(codeString("Zähne", "X")).toBe("Z_HNE");
+  expect(codeString("顎", "SEGMENTATION")).toBe("SEGMENTATION");
+});
+
+test("a person name loses its delimiters", () => {
+  expect(personName("a^b=c\\d")).toBe("a b c d");
+  expect(longString(" trimmed ")).toBe("trimmed");
+});

@@ -1,0 +1,139 @@
+/**
+ * The strict writer's last look: what is not a conformant BINARY segmentation is not returned. Pure.
+ *
+ * Type 1 attributes are present with a value, type 2 are present (PS3.3 A.51, module by module), and every value
+ * of ours fits its representation (PS3.5 6.2). Attributes repeated from the source are the source's: a patient
+ * identifier that is too long would otherwise keep a result from its study.
+ */
+import { NodeError } from "../base/errors.ts";
+import { type DataSet, type Element, itemsOf, numberOf, stringsOf, type Tag } from "../dicom/data-set.ts";
+import { keywordOf, tagOf } from "../dicom/dictionary.ts";
+import { packedBytes } from "./frames.ts";
+import { isOfPatientOrStudy } from "./patient.ts";
+
+/** Type 1 by keyword; the attributes under a sequence are those of each of its items. */
+interface Required {
+  readonly [keyword: string]: Required;
+}
+
+const all = (...keywords: readonly string[]): Required =>
+  Object.fromEntries(keywords.map((keyword) => [keyword, {}]));
+
+const CODED = all("CodingSchemeDesignator", "CodeMeaning");
+
+const TYPE_1: Required = {
+  ...all("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "SpecificCharacterSet"),
+  ...all(
+    "Modality",
+    "SeriesNumber",
+    "InstanceNumber",
+    "ImageType",
+    "ContentLabel",
+    "ContentDate",
+    "ContentTime",
+  ),
+  ...all("Manufacturer", "ManufacturerModelName", "DeviceSerialNumber", "SoftwareVersions"),
+  ...all("SamplesPerPixel", "PhotometricInterpretation", "Rows", "Columns", "BitsAllocated", "BitsStored"),
+  ...all("HighBit", "PixelRepresentation", "LossyImageCompression", "SegmentationType", "NumberOfFrames"),
+  ReferencedSeriesSequence: {
+    ...all("SeriesInstanceUID"),
+    ReferencedInstanceSequence: all("ReferencedSOPClassUID", "ReferencedSOPInstanceUID"),
+  },
+  DimensionOrganizationSequence: all("DimensionOrganizationUID"),
+  DimensionIndexSequence: all("DimensionOrganizationUID", "DimensionIndexPointer", "FunctionalGroupPointer"),
+  SegmentSequence: {
+    ...all("SegmentNumber", "SegmentLabel", "SegmentAlgorithmType", "SegmentAlgorithmName"),
+    ...all("TrackingID", "TrackingUID"),
+    SegmentedPropertyCategoryCodeSequence: CODED,
+    SegmentedPropertyTypeCodeSequence: CODED,
+    SegmentationAlgorithmIdentificationSequence: {
+      ...all("AlgorithmName", "AlgorithmVersion"),
+      AlgorithmFamilyCodeSequence: CODED,
+    },
+  },
+  SharedFunctionalGroupsSequence: {
+    PlaneOrientationSequence: all("ImageOrientationPatient"),
+    PixelMeasuresSequence: all("PixelSpacing"),
+  },
+  PerFrameFunctionalGroupsSequence: {
+    FrameContentSequence: all("DimensionIndexValues"),
+    PlanePositionSequence: all("ImagePositionPatient"),
+    SegmentIdentificationSequence: all("ReferencedSegmentNumber"),
+    DerivationImageSequence: {
+      DerivationCodeSequence: CODED,
+      SourceImageSequence: {
+        ...all("ReferencedSOPClassUID", "ReferencedSOPInstanceUID"),
+        PurposeOfReferenceCodeSequence: CODED,
+      },
+    },
+  },
+  ContributingEquipmentSequence: { ...all("Manufacturer"), PurposeOfReferenceCodeSequence: CODED },
+};
+
+const TYPE_2 = ["PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime"]
+  .concat(["ReferringPhysicianName", "StudyID", "AccessionNumber", "ContentDescription"])
+  .map(tagOf);
+
+/** What one value of a representation may be, backslashes apart. */
+const VALUE: Readonly<Record<string, RegExp>> = {
+  CS: /^[A-Z0-9 _]{1,16}$/,
+  DA: /^\d{8}$/,
+  TM: /^\d{6}(\.\d{1,6})?$/,
+  DS: /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/,
+  IS: /^[+-]?\d{1,11}$/,
+  LO: /^\P{Cc}{1,64}$/u,
+  PN: /^\P{Cc}{1,64}$/u,
+  SH: /^\P{Cc}{1,16}$/u,
+  UC: /^\P{Cc}+$/u,
+  // Components with a leading zero come from scanners; a reference has to repeat them.
+  UI: /^\d[\d.]{0,63}$/,
+  UT: /^\P{Cc}+$/u,
+};
+
+const DECIMAL_STRING = 16;
+
+/** @throws NodeError SEG_INVALID naming the first attribute that is wrong; no value is told */
+export function assertConformant(dataSet: DataSet, pixelBytes: number): void {
+  requirePresent(dataSet, TYPE_1, "");
+  const absent = TYPE_2.find((tag) => !dataSet.elements.has(tag));
+  if (absent !== undefined) throw invalid(`${keywordOf(absent)} is absent`);
+  requireFitting(dataSet, isOfPatientOrStudy, "");
+  const frames = numberOf(dataSet, tagOf("NumberOfFrames"))!;
+  const items = itemsOf(dataSet, tagOf("PerFrameFunctionalGroupsSequence")).length;
+  if (frames !== items) throw invalid(`NumberOfFrames is ${frames}, described are ${items}`);
+  const pixels = numberOf(dataSet, tagOf("Rows"))! * numberOf(dataSet, tagOf("Columns"))!;
+  if (pixelBytes !== packedBytes(frames, pixels)) throw invalid(`PixelData of ${pixelBytes} bytes`);
+}
+
+function requirePresent(dataSet: DataSet, required: Required, path: string): void {
+  for (const [keyword, inside] of Object.entries(required)) {
+    const element = dataSet.elements.get(tagOf(keyword));
+    if (!element || sizeOf(element) === 0) throw invalid(`${path}${keyword} has no value`);
+    if (!("items" in element)) continue;
+    for (const item of element.items) requirePresent(item, inside, `${path}${keyword} > `);
+  }
+}
+
+function requireFitting(dataSet: DataSet, isExcused: (tag: Tag) => boolean, path: string): void {
+  for (const [tag, element] of dataSet.elements) {
+    if (isExcused(tag)) continue;
+    const name = `${path}${keywordOf(tag)}`;
+    if ("items" in element) {
+      for (const item of element.items) requireFitting(item, () => false, `${name} > `);
+      continue;
+    }
+    const rule = VALUE[element.vr];
+    if (!rule || element.bytes.length === 0) continue;
+    const limit = element.vr === "DS" ? DECIMAL_STRING : Number.POSITIVE_INFINITY;
+    if (!stringsOf(dataSet, tag).every((value) => rule.test(value) && value.length <= limit))
+      throw invalid(`${name} does not fit VR ${element.vr}`);
+  }
+}
+
+function sizeOf(element: Element): number {
+  return "items" in element ? element.items.length : element.bytes.length;
+}
+
+function invalid(what: string): NodeError {
+  return new NodeError("SEG_INVALID", `Segmentation: ${what}`);
+}

@@ -1,0 +1,109 @@
+/**
+ * Multi-frame Functional Groups and Multi-frame Dimension of a BINARY segmentation (PS3.3 C.7.6.16, C.7.6.17). Pure.
+ *
+ * Geometry is the source's own text, digit for digit, so that a viewer that compares finds no difference. Only
+ * the spacing between slices is ours: sources leave it out or mean something else by it.
+ */
+import { formatDs, type KeywordRecord } from "../dicom/build.ts";
+import { tagOf } from "../dicom/dictionary.ts";
+import type { Uid } from "../dicom/uid.ts";
+import type { Source, SourceFrame } from "../volume/volume.ts";
+import { CODE, codeItem } from "./codes.ts";
+import type { Frame } from "./frames.ts";
+import type { InstanceReference } from "./input.ts";
+import { evenSpacing } from "./plane.ts";
+
+/** Dimension Organization and the two dimensions: segment, then position. */
+export function dimensions(organizationUid: Uid): KeywordRecord {
+  const index = (pointer: string, group: string, label: string): KeywordRecord => ({
+    DimensionOrganizationUID: organizationUid,
+    DimensionIndexPointer: tagOf(pointer),
+    FunctionalGroupPointer: tagOf(group),
+    DimensionDescriptionLabel: label,
+  });
+  return {
+    DimensionOrganizationSequence: [{ DimensionOrganizationUID: organizationUid }],
+    DimensionIndexSequence: [
+      index("ReferencedSegmentNumber", "SegmentIdentificationSequence", "Segment Number"),
+      index("ImagePositionPatient", "PlanePositionSequence", "Image Position"),
+    ],
+  };
+}
+
+/** What all frames share: orientation and measures. */
+export function sharedGroups(source: Source): KeywordRecord {
+  const spacing = evenSpacing(source);
+  const thickness = Number.isFinite(Number(source.sliceThickness)) ? source.sliceThickness : undefined;
+  return {
+    PlaneOrientationSequence: [{ ImageOrientationPatient: source.orientation.map(decimal) }],
+    PixelMeasuresSequence: [
+      {
+        SliceThickness: thickness && decimal(thickness),
+        SpacingBetweenSlices: spacing === undefined ? undefined : formatDs(spacing),
+        PixelSpacing: source.pixelSpacing.map(decimal),
+      },
+    ],
+  };
+}
+
+/**
+ * One item per frame, in the order of storage.
+ *
+ * The dimension index of a position counts the positions that have frames, from 1 without gaps, and is the same
+ * in every segment (C.7.6.17.1).
+ */
+export function perFrameGroups(frames: readonly Frame[], source: Source): readonly KeywordRecord[] {
+  const used = [...new Set(frames.map(({ k }) => k))].sort((a, b) => a - b);
+  const ordinals = new Map(used.map((k, at) => [k, at + 1]));
+  return frames.map(({ segment, k }) => {
+    const image = source.frames[k];
+    const ordinal = ordinals.get(k);
+    if (!image || ordinal === undefined)
+      throw new Error(`bug: frame at slice ${k} of ${source.frames.length}`);
+    return {
+      DerivationImageSequence: [derivation(image)],
+      FrameContentSequence: [{ DimensionIndexValues: [segment, ordinal] }],
+      PlanePositionSequence: [{ ImagePositionPatient: image.position.map(decimal) }],
+      SegmentIdentificationSequence: [{ ReferencedSegmentNumber: segment }],
+    };
+  });
+}
+
+/** The source series and all its instances; viewers find the images to lay a segmentation over by it. */
+export function referencedSeries(source: Source, instances: readonly InstanceReference[]): KeywordRecord {
+  const classes = new Map(instances.map(({ sopInstanceUid, sopClassUid }) => [sopInstanceUid, sopClassUid]));
+  for (const { sopInstanceUid, sopClassUid } of source.frames) classes.set(sopInstanceUid, sopClassUid);
+  return {
+    SeriesInstanceUID: source.seriesUid,
+    ReferencedInstanceSequence: [...classes]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([sopInstanceUid, sopClassUid]) => ({
+        ReferencedSOPClassUID: sopClassUid,
+        ReferencedSOPInstanceUID: sopInstanceUid,
+      })),
+  };
+}
+
+/** @see PS3.3 A.51.5.1: both codes are "shall" */
+function derivation({ sopClassUid, sopInstanceUid, frameNumber }: SourceFrame): KeywordRecord {
+  return {
+    SourceImageSequence: [
+      {
+        ReferencedSOPClassUID: sopClassUid,
+        ReferencedSOPInstanceUID: sopInstanceUid,
+        ReferencedFrameNumber: frameNumber,
+        SpatialLocationsPreserved: "YES",
+        PurposeOfReferenceCodeSequence: [codeItem(CODE.SOURCE_IMAGE)],
+      },
+    ],
+    DerivationCodeSequence: [codeItem(CODE.SEGMENTATION)],
+  };
+}
+
+const DECIMAL_STRING = 16;
+
+/** The source's text; only what is too long to be a decimal string is written anew. */
+function decimal(text: string): string {
+  const trimmed = text.trim();
+  return trimmed.length <= DECIMAL_STRING ? trimmed : formatDs(Number(trimmed));
+}

@@ -1,0 +1,68 @@
+/** What a segmentation is made from, and what comes out. */
+import type { DataSet } from "../dicom/data-set.ts";
+import type { InstanceUid, SeriesUid, SopClassUid } from "../dicom/uid.ts";
+import type { LabelMap, Source } from "../volume/volume.ts";
+import type { Segments } from "./segment.ts";
+
+export interface InstanceReference {
+  readonly sopClassUid: SopClassUid;
+  readonly sopInstanceUid: InstanceUid;
+}
+
+/** The product itself, for PS3.3 C.7.5.2; no value may be empty. */
+export interface Product {
+  readonly manufacturer: string;
+  readonly model: string;
+  readonly version: string;
+  readonly serial: string;
+}
+
+export interface SegInput {
+  readonly source: Source;
+  /** One instance of the source: patient, study and equipment are repeated from it. */
+  readonly sourceHeader: DataSet;
+  /** Every instance of the source series, those without a slice in the volume too. */
+  readonly allInstances: readonly InstanceReference[];
+  readonly labels: LabelMap;
+  readonly segments: Segments;
+  readonly model: { readonly name: string; readonly version: string };
+  /** Of the source series: another revision, another object. */
+  readonly revision: number;
+  /** When the model answered, ms since 1970: the same result must give the same bytes on any day. */
+  readonly resultAt: number;
+  /** Unique in the study, by the caller's count. */
+  readonly seriesNumber: number;
+  readonly product: Product;
+}
+
+/** Why a result may not leave. The detail names counts, labels and distances, never a patient. */
+export interface Refused {
+  readonly kind: "refused";
+  readonly reason: "other-series" | "other-grid" | "unknown-label" | "too-many-segments" | "too-large";
+  readonly detail: string;
+}
+
+/** The model found nothing: there is no SEG to send, Number of Frames 0 is not legal. */
+export interface NoFinding {
+  readonly kind: "no-finding";
+}
+
+export interface Facts {
+  readonly kind: "seg";
+  readonly sopClassUid: SopClassUid;
+  readonly sopInstanceUid: InstanceUid;
+  readonly seriesUid: SeriesUid;
+  readonly segments: number;
+  readonly frames: number;
+  /** Labels that the model defines but this map does not hold: not described in the object. */
+  readonly absent: readonly number[];
+  /** Size of the file. */
+  readonly bytes: number;
+}
+
+export interface EncodedSeg extends Facts {
+  /** A whole Part 10 file, to be written one after another. */
+  readonly chunks: readonly Uint8Array[];
+}
+
+export type Encoded = EncodedSeg | NoFinding | Refused;

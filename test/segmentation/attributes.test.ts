@@ -1,0 +1,224 @@
+/** What stands in the object, attribute by attribute, as seg.md and PS3.3 A.51 ask for it. */
+import { expect, test } from "vitest";
+import type { KeywordRecord } from "../../src/dicom/build.ts";
+import type { SegInput } from "../../src/segmentation/input.ts";
+import { encodeSegmentation } from "../../src/segmentation/seg.ts";
+import { type Item, inside, items, readElements, textAt, wordsAt } from "../support/seg-reader.ts";
+import { AXIAL, boxes, inputFor, labelMap, stack } from "./series.ts";
+
+const shape = { columns: 12, rows: 9, slices: 4, orientation: AXIAL, step: [0, 0, 2] as const };
+const series = stack(shape);
+const map = labelMap(series, boxes(series.size, 3));
+
+function dataSetOf(changes: Partial<SegInput> = {}, extra: KeywordRecord = {}): Item {
+  const own = stack({ ...shape, extra });
+  const encoded = encodeSegmentation(inputFor(own, map, changes));
+  if (encoded.kind !== "seg") throw new Error(JSON.stringify(encoded));
+  return readElements(Buffer.concat(encoded.chunks));
+}
+
+function code(item: Item, ...path: readonly string[]): readonly (string | undefined)[] {
+  const inner = inside(item, ...path);
+  return ["00080100", "00080102", "00080104"].map((tag) => textAt(inner, tag));
+}
+
+const dataSet = dataSetOf();
+
+test("the object is a BINARY segmentation of one bit, derived and primary", () => {
+  const found = ["00020010", "00080016", "00080008", "00080060", "00620001", "00620013", "00282110"].map(
+    (tag) => textAt(dataSet, tag),
+  );
+  expect(found).toEqual([
+    "1.2.840.10008.1.2.1",
+    "1.2.840.10008.5.1.4.1.1.66.4",
+    "DERIVED\\PRIMARY",
+    "SEG",
+    "BINARY",
+    "NO",
+    "00",
+  ]);
+  const words = ["00280002", "00280100", "00280101", "00280102", "00280103"].map(
+    (tag) => wordsAt(dataSet, tag)[0],
+  );
+  expect(words).toEqual([1, 1, 1, 0, 0]);
+});
+
+test("patient and study are the source's, sequences included, in UTF-8", () => {
+  expect(textAt(dataSet, "00080005")).toBe("ISO_IR 192");
+  const found = [
+    "00100010",
+    "00100020",
+    "00100021",
+    "00101010",
+    "00101030",
+    "00081030",
+    "00080090",
+    "00080050",
+  ];
+  expect(found.map((tag) => textAt(dataSet, tag))).toEqual([
+    "Müller^Jürgen",
+    "P-1",
+    "Klinik Süd",
+    "055Y",
+    "80",
+    "Schädel",
+    "Überweiser^Änne",
+    "A-4711",
+  ]);
+  expect(textAt(inside(dataSet, "00080051"), "00400031")).toBe("RIS");
+  expect(textAt(dataSet, "0020000d")).toBe(series.source.studyUid);
+});
+
+test("the series is a new one with a number and a name of its own", () => {
+  expect(textAt(dataSet, "0020000e")).not.toBe(series.source.seriesUid);
+  expect(textAt(dataSet, "00200011")).toBe("9001");
+  expect(textAt(dataSet, "0008103e")).toBe("AI segmentation: mandible 1.2.0");
+  expect(textAt(dataSet, "00180015")).toBe("HEAD");
+});
+
+test("the content is named after model and segments", () => {
+  const found = ["00200013", "00700080", "00700081", "00700084"].map((tag) => textAt(dataSet, tag));
+  expect(found).toEqual(["1", "MANDIBLE", "Mandible, Maxilla, Airway", "mandible^AI"]);
+});
+
+test("the equipment is the product, and scanner and model contributed", () => {
+  const found = ["00080070", "00081090", "00181000", "00181020"].map((tag) => textAt(dataSet, tag));
+  expect(found).toEqual(["Isocenter", "Isocenter", "node-1", "0.1.0"]);
+  const [scanner, model] = items(dataSet, "0018a001");
+  expect(code(scanner!, "0040a170")).toEqual(["109101", "DCM", "Acquisition Equipment"]);
+  expect(["00080070", "00081090", "00181020", "00081010"].map((tag) => textAt(scanner!, tag))).toEqual([
+    "Scanner Works",
+    "CB 1",
+    "3.1\\b",
+    "ROOM2",
+  ]);
+  expect(code(model!, "0040a170")).toEqual(["109102", "DCM", "Processing Equipment"]);
+  expect(["00081090", "00181020", "0018a002"].map((tag) => textAt(model!, tag))).toEqual([
+    "mandible",
+    "1.2.0",
+    "20250304102030.456+0000",
+  ]);
+});
+
+test("a scanner without a manufacturer is not invented", () => {
+  expect(items(dataSetOf({}, { Manufacturer: "" }), "0018a001")).toHaveLength(1);
+});
+
+test("every frame says what it was derived from, by both codes", () => {
+  for (const frame of items(dataSet, "52009230")) {
+    expect(code(frame, "00089124", "00089215")).toEqual(["113076", "DCM", "Segmentation"]);
+    expect(code(frame, "00089124", "00082112", "0040a170")).toEqual([
+      "121322",
+      "DCM",
+      "Source Image for Image Processing Operation",
+    ]);
+    const source = inside(frame, "00089124", "00082112");
+    expect(textAt(source, "0028135a")).toBe("YES");
+    expect(textAt(source, "00081150")).toBe("1.2.840.10008.5.1.4.1.1.2");
+  }
+});
+
+test("the source series is referred to with all its instances, labelled or not", () => {
+  const elsewhere = { sopClassUid: series.source.frames[0]!.sopClassUid, sopInstanceUid: "1.2.3" as never };
+  const allInstances = [...inputFor(series, map).allInstances, elsewhere];
+  const reference = inside(dataSetOf({ allInstances }), "00081115");
+  expect(textAt(reference, "0020000e")).toBe(series.source.seriesUid);
+  const found = items(reference, "0008114a").map((item) => textAt(item, "00081155") ?? "");
+  expect(found.toSorted()).toEqual(
+    allInstances.map(({ sopInstanceUid }) => String(sopInstanceUid)).toSorted(),
+  );
+});
+
+test("a segment carries its codes, algorithm, tracking and colour", () => {
+  const anatomy = { scheme: "SCT", value: "865995000", meaning: "Tooth 16" };
+  const segment = {
+    label: "Canal, right",
+    category: { scheme: "SCT", value: "91723000", meaning: "Anatomical structure" },
+    type: { scheme: "99CLINIC", value: "MANDIBULAR-CANAL-R", meaning: "Mandibular canal" },
+    modifier: { scheme: "SCT", value: "24028007", meaning: "Right" },
+    anatomy,
+    color: [255, 255, 255] as const,
+  };
+  const [one] = items(
+    dataSetOf({ segments: new Map([1, 2, 3].map((value) => [value, segment])) }),
+    "00620002",
+  );
+  expect(wordsAt(one!, "00620004")).toEqual([1]);
+  expect(textAt(one!, "00620005")).toBe("Canal, right");
+  expect([textAt(one!, "00620008"), textAt(one!, "00620009")]).toEqual(["AUTOMATIC", "mandible"]);
+  expect(code(one!, "00620003")).toEqual(["91723000", "SCT", "Anatomical structure"]);
+  expect(code(one!, "0062000f")).toEqual([undefined, "99CLINIC", "Mandibular canal"]);
+  expect(textAt(inside(one!, "0062000f"), "00080119")).toBe("MANDIBULAR-CANAL-R");
+  expect(code(one!, "0062000f", "00620011")).toEqual(["24028007", "SCT", "Right"]);
+  expect(code(one!, "00082218")).toEqual(["865995000", "SCT", "Tooth 16"]);
+  expect(code(one!, "00620007", "0066002f")).toEqual(["123110", "DCM", "Artificial Intelligence"]);
+  expect([
+    textAt(inside(one!, "00620007"), "00660036"),
+    textAt(inside(one!, "00620007"), "00660031"),
+  ]).toEqual(["mandible", "1.2.0"]);
+  expect(textAt(one!, "00620020")).toBe("mandible: Canal, right");
+  expect(wordsAt(one!, "0062000d")[0]).toBe(65535);
+});
+
+test("labels keep their script, as one value of at most 64 characters", () => {
+  const [one] = [...inputFor(series, map).segments.values()];
+  const named = ["下顎\\右", "ä".repeat(80), "Zahn"].map(
+    (label, at) => [at + 1, { ...one!, label }] as const,
+  );
+  const found = items(dataSetOf({ segments: new Map(named) }), "00620002").map((item) =>
+    textAt(item, "00620005"),
+  );
+  expect(found).toEqual(["下顎 右", "ä".repeat(64), "Zahn"]);
+});
+
+test("the dimensions are segment and position", () => {
+  const pointers = items(dataSet, "00209222").map((item) => [
+    Buffer.from(item["00209165"]!.bytes).toString("hex"),
+    Buffer.from(item["00209167"]!.bytes).toString("hex"),
+  ]);
+  expect(pointers).toEqual([
+    ["62000b00", "62000a00"], // (0062,000B) in (0062,000A)
+    ["20003200", "20001391"], // (0020,0032) in (0020,9113)
+  ]);
+});
+
+test("the frame of reference is the source's, or none", () => {
+  expect(textAt(dataSet, "00200052")).toMatch(/^2\.25\./);
+  const without = dataSetOf({}, { FrameOfReferenceUID: undefined, PositionReferenceIndicator: undefined });
+  expect([without["00200052"], without["00201040"]]).toEqual([undefined, undefined]);
+});
+
+test("a lossy source makes a lossy segmentation, with ratio and method", () => {
+  const lossy = dataSetOf(
+    {},
+    {
+      LossyImageCompression: "01",
+      LossyImageCompressionRatio: ["10.5", "2"],
+      LossyImageCompressionMethod: ["ISO_10918_1", "ISO_15444_1"],
+    },
+  );
+  expect(["00282110", "00282112", "00282114"].map((tag) => textAt(lossy, tag))).toEqual([
+    "01",
+    "10.5\\2",
+    "ISO_10918_1\\ISO_15444_1",
+  ]);
+});
+
+test("without an offset of the source the content has none, and its time is UTC", () => {
+  expect([textAt(dataSet, "00080023"), textAt(dataSet, "00080033")]).toEqual(["20250304", "102030.456"]);
+  expect(dataSet["00080201"]).toBeUndefined();
+});
+
+test("the source's offset is repeated, and the content told in it", () => {
+  const found = dataSetOf({}, { TimezoneOffsetFromUTC: "-1130" });
+  expect(["00080201", "00080023", "00080033"].map((tag) => textAt(found, tag))).toEqual([
+    "-1130",
+    "20250303",
+    "225030.456",
+  ]);
+  expect(textAt(items(found, "0018a001")[1]!, "0018a002")).toBe("20250303225030.456-1130");
+});
+
+test("an offset that is none is not repeated", () => {
+  expect(dataSetOf({}, { TimezoneOffsetFromUTC: "CET" })["00080201"]).toBeUndefined();
+});

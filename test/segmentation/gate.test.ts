@@ -1,0 +1,107 @@
+import { expect, test } from "vitest";
+import { fromKeywords } from "../../src/dicom/build.ts";
+import { type GateInput, gate } from "../../src/segmentation/gate.ts";
+import type { LabelMap, Vector } from "../../src/volume/volume.ts";
+import { AXIAL, boxes, inputFor, labelMap, segmentsFor, stack } from "./series.ts";
+
+const series = stack({ columns: 12, rows: 9, slices: 4, orientation: AXIAL, step: [0, 0, 2] });
+const map = labelMap(series, boxes(series.size, 3));
+
+function verdict(changes: Partial<GateInput>): string {
+  const passed = gate({ ...inputFor(series, map), ...changes });
+  return passed.kind === "refused" ? `${passed.reason}: ${passed.detail}` : passed.kind;
+}
+
+function shifted(by: Vector): LabelMap {
+  const { affine } = map.grid;
+  const origin = affine.origin.map((mm, axis) => mm + by[axis]!) as unknown as Vector;
+  return { ...map, grid: { ...map.grid, affine: { ...affine, origin } } };
+}
+
+test("a map on the source's own grid passes with the labels it holds", () => {
+  const passed = gate(inputFor(series, map));
+  expect(passed.kind === "pass" && [...passed.presence.keys()]).toEqual([1, 2, 3]);
+});
+
+test("a map without any label is no finding", () => {
+  expect(verdict({ labels: labelMap(series, () => 0) })).toBe("no-finding");
+});
+
+test("a header of another series or study lends no patient", () => {
+  const other = stack({ columns: 12, rows: 9, slices: 4, orientation: AXIAL, step: [0, 0, 2], seed: "b" });
+  expect(verdict({ sourceHeader: other.header })).toMatch(/^other-series: StudyInstanceUID is 2\.25\./);
+  const sameStudy = fromKeywords({ StudyInstanceUID: series.source.studyUid });
+  expect(verdict({ sourceHeader: sameStudy })).toMatch(/^other-series: SeriesInstanceUID is absent/);
+});
+
+test("another number of voxels is another grid", () => {
+  expect(verdict({ labels: { ...map, grid: { ...map.grid, size: [9, 12, 4] } } })).toBe(
+    "other-grid: label map of 9 × 12 × 4 voxels, source of 12 × 9 × 4",
+  );
+  expect(verdict({ labels: { ...map, labels: map.labels.subarray(1) } })).toBe(
+    "other-grid: 431 labels for 432 voxels",
+  );
+});
+
+test("the same size at another place is refused: half a voxel along a row, a column, a step", () => {
+  expect(verdict({ labels: shifted([0.25, 0, 0]) })).toMatch(/^other-grid: a corner lies 0\.250 mm/);
+  expect(verdict({ labels: shifted([0, 0.35, 0]) })).toMatch(/^other-grid: a corner lies 0\.350 mm/);
+  expect(verdict({ labels: shifted([0, 0, 1]) })).toMatch(/^other-grid: a corner lies 1\.000 mm/);
+});
+
+test("a flipped or turned map of the same size is refused", () => {
+  const { affine } = map.grid;
+  const [x, y, z] = affine.perSlice;
+  const turned = { ...map, grid: { ...map.grid, affine: { ...affine, perSlice: [-x, -y, -z] as const } } };
+  expect(verdict({ labels: turned })).toMatch(/^other-grid: a corner lies 12\.000 mm/);
+  const swapped = { ...affine, perColumn: affine.perRow, perRow: affine.perColumn };
+  expect(verdict({ labels: { ...map, grid: { ...map.grid, affine: swapped } } })).toMatch(/^other-grid/);
+});
+
+test("a place that is not a number is refused", () => {
+  expect(verdict({ labels: shifted([Number.NaN, 0, 0]) })).toMatch(/^other-grid/);
+  const source = { ...series.source, orientation: ["1", "0", "0", "x", "1", "0"] };
+  expect(verdict({ source })).toMatch(/^other-grid: the source's positions/);
+});
+
+test("single precision of a NIfTI header is no shift", () => {
+  expect(verdict({ labels: shifted([4e-5, -4e-5, 4e-5]) })).toBe("pass");
+});
+
+test("a label that means nothing is refused by its value", () => {
+  expect(verdict({ segments: segmentsFor([1, 3]) })).toBe("unknown-label: no segment is defined for label 2");
+});
+
+test("a segment without voxels is no reason to hold the others back", () => {
+  expect(verdict({ segments: segmentsFor([1, 2, 3, 4]) })).toBe("pass");
+});
+
+test("value 0 is background, even where the config gives it a meaning", () => {
+  const segments = new Map([...segmentsFor([1, 2, 3]), [0, segmentsFor([1]).get(1)!] as const]);
+  expect(verdict({ segments })).toBe("pass");
+  expect(verdict({ segments, labels: labelMap(series, () => 0) })).toBe("no-finding");
+});
+
+test("255 segments fit in one object, 256 do not", () => {
+  const many = (count: number): Partial<GateInput> => {
+    const labels = labelMap(series, (i, j, k) => 1 + ((i + 12 * j + 108 * k) % count), 16);
+    return { labels, segments: segmentsFor(Array.from({ length: count }, (_, at) => at + 1)) };
+  };
+  expect(verdict(many(255))).toBe("pass");
+  expect(verdict(many(256))).toBe("too-many-segments: 256 segments, at most 255 in one object");
+});
+
+test("pixels beyond the limit of memory are refused before they are packed", () => {
+  const vast = stack({ columns: 2048, rows: 2048, slices: 9, orientation: AXIAL, step: [0, 0, 1] });
+  const values = Array.from({ length: 250 }, (_, at) => at + 1);
+  const labels = new Uint8Array(2048 * 2048 * 9);
+  for (let k = 0; k < 9; k++) labels.set(values, k * 2048 * 2048);
+  const { grid } = labelMap({ ...vast, size: [1, 1, 1] }, () => 0);
+  const wide = { labels, grid: { ...grid, size: vast.size } };
+  const passed = gate({ ...inputFor(vast, map), labels: wide, segments: segmentsFor(values) });
+  expect(passed).toMatchObject({
+    kind: "refused",
+    reason: "too-large",
+    detail: "2250 frames are 1179648000 bytes, at most 1073741824",
+  });
+});

@@ -1,0 +1,70 @@
+/** dicom3tools and DCMTK have nothing to say about our objects. */
+import { mkdtempDisposable, readdir, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect } from "vitest";
+import type { KeywordRecord } from "../../src/dicom/build.ts";
+import type { SegInput } from "../../src/segmentation/input.ts";
+import { encodeSegmentation } from "../../src/segmentation/seg.ts";
+import { DATA, needing, said } from "./peers.ts";
+import { AXIAL, boxes, inputFor, labelMap, readSeries, segmentsFor, stack, writeSeries } from "./series.ts";
+
+const validated = needing("dciodvfy", "dcentvfy", "dcmdump");
+
+async function write(input: SegInput, folder: string): Promise<string> {
+  const encoded = encodeSegmentation(input);
+  if (encoded.kind !== "seg") throw new Error(JSON.stringify(encoded));
+  const path = join(folder, "seg.dcm");
+  await writeFile(path, Buffer.concat(encoded.chunks));
+  return path;
+}
+
+const everything = {
+  modifier: { scheme: "SCT", value: "7771000", meaning: "Left" },
+  anatomy: { scheme: "SCT", value: "866005003", meaning: "Mandibular right first molar tooth" },
+  type: { scheme: "UMLS", value: "C0000000-C0000001-C0000002", meaning: "Lesion" },
+  category: { scheme: "SCT", value: "49755003", meaning: "Morphologically Abnormal Structure" },
+} as const;
+
+const cases: readonly (readonly [string, KeywordRecord, Partial<SegInput>])[] = [
+  ["a CT", {}, {}],
+  ["a source without frame of reference", { FrameOfReferenceUID: undefined }, {}],
+  ["a lossy source", { LossyImageCompression: "01", LossyImageCompressionRatio: "10" }, {}],
+  ["a source with a time zone", { TimezoneOffsetFromUTC: "+0200" }, {}],
+  [
+    "modifier, anatomy and a long code",
+    {},
+    {
+      segments: new Map(
+        [...segmentsFor([1, 2, 3])].map(([value, one]) => [value, { ...one, ...everything }]),
+      ),
+    },
+  ],
+  ["names that need cleaning", {}, { model: { name: "Zähne\\v2^β", version: "2.0 (β)" } }],
+];
+
+for (const [what, extra, changes] of cases)
+  validated(`${what}: dciodvfy, dcentvfy and dcmdump are silent`, async () => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), "isocenter-"));
+    const series = stack({ columns: 21, rows: 18, slices: 5, orientation: AXIAL, step: [0, 0, 2], extra });
+    const path = await write(inputFor(series, labelMap(series, boxes(series.size, 3)), changes), folder.path);
+    expect(await said("dciodvfy", "-new", path)).toEqual(["Segmentation"]);
+    expect(await said("dcentvfy", ...(await writeSeries(series, folder.path)), path)).toEqual([]);
+    const dump = await said("dcmdump", "+L", path);
+    expect(dump.filter((line) => /^[WEF]:|error|warning/i.test(line))).toEqual([]);
+  });
+
+const real = needing("data", "dciodvfy", "dcentvfy");
+for (const name of ["cbct-head-varian-obi", "ct-skull-philips", "ct-tilt-philips", "mr-t1-siemens"])
+  real(`real series ${name}: the validators find nothing that is not the source's`, async () => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), "isocenter-"));
+    const series = await readSeries(`${DATA}series/${name}`);
+    const path = await write(inputFor(series, labelMap(series, boxes(series.size, 4))), folder.path);
+    const files = (await readdir(`${DATA}series/${name}`)).filter((file) => !file.startsWith("RS."));
+    const images = files.map((file) => `${DATA}series/${name}/${file}`);
+    const ofSource = new Set(await said("dciodvfy", "-new", images[0]!));
+    const ofSeg = (await said("dciodvfy", "-new", path)).filter((line) => !ofSource.has(line));
+    expect(ofSeg).toEqual(["Segmentation"]);
+    const before = new Set(await said("dcentvfy", ...images));
+    expect((await said("dcentvfy", ...images, path)).filter((line) => !before.has(line))).toEqual([]);
+  });

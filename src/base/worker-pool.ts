@@ -47,6 +47,8 @@ interface Job {
   readonly options: RunOptions;
   readonly resolve: (value: unknown) => void;
   readonly reject: (reason: unknown) => void;
+  /** Its signal is somebody else's business from now on. */
+  readonly waitNoMore: () => void;
 }
 
 /** What a thread answers; see worker-thread.ts. */
@@ -56,14 +58,19 @@ export type Answer =
 
 export class WorkerPool implements AsyncDisposable {
   readonly #size: number;
+  readonly #heapMb: number;
   readonly #idle: Worker[] = [];
   /** Every live thread, idle or busy; never more than #size. */
   readonly #all = new Set<Worker>();
   readonly #waiting: Job[] = [];
+  /** Ends a job that a thread holds, and the thread with it. */
+  readonly #running = new Set<(reason: unknown) => void>();
   #stopped = false;
 
-  constructor(size: number) {
+  /** @param options.heapMb  what a thread may hold in JavaScript objects; buffers are not counted */
+  constructor(size: number, options: { readonly heapMb?: number } = {}) {
     this.#size = size;
+    this.#heapMb = options.heapMb ?? 2048;
   }
 
   get size(): number {
@@ -74,36 +81,46 @@ export class WorkerPool implements AsyncDisposable {
   run<Input, Output>(task: Task<Input, Output>, input: Input, options: RunOptions = {}): Promise<Output> {
     return new Promise<unknown>((resolve, reject) => {
       if (this.#stopped) throw new Error("bug: worker pool used after it was released");
-      options.signal?.throwIfAborted();
-      this.#waiting.push({ task, input, options, resolve, reject });
+      const { signal } = options;
+      signal?.throwIfAborted();
+      const giveUp = (): void => {
+        this.#waiting.splice(this.#waiting.indexOf(job), 1);
+        reject(signal?.reason);
+      };
+      const waitNoMore = (): void => signal?.removeEventListener("abort", giveUp);
+      const job: Job = { task, input, options, resolve, reject, waitNoMore };
+      signal?.addEventListener("abort", giveUp, { once: true });
+      this.#waiting.push(job);
       this.#next();
     }) as Promise<Output>;
   }
 
+  /** Refuses what waits and ends what runs. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopped = true;
-    for (const job of this.#waiting.splice(0)) job.reject(new Error("The node is stopping"));
+    const stopping = new Error("The node is stopping");
+    for (const job of this.#waiting.splice(0)) {
+      job.waitNoMore();
+      job.reject(stopping);
+    }
+    for (const end of this.#running) end(stopping);
     await Promise.all([...this.#all].map((worker) => worker.terminate()));
   }
 
   #next(): void {
-    const job = this.#waiting[0];
-    if (!job || this.#stopped) return;
-    const worker = this.#idle.pop() ?? (this.#all.size < this.#size ? this.#start() : undefined);
-    if (!worker) return;
-    this.#waiting.shift();
-    if (job.options.signal?.aborted) {
-      job.reject(job.options.signal.reason);
-      this.#idle.push(worker);
-      return this.#next();
+    while (this.#waiting.length > 0 && !this.#stopped) {
+      const worker = this.#idle.pop() ?? (this.#all.size < this.#size ? this.#start() : undefined);
+      if (!worker) return;
+      const job = this.#waiting.shift()!;
+      job.waitNoMore();
+      this.#give(worker, job);
     }
-    this.#give(worker, job);
   }
 
   #start(): Worker {
     const extension = import.meta.url.endsWith(".ts") ? ".ts" : ".js";
     const worker = new Worker(new URL(`./worker-thread${extension}`, import.meta.url), {
-      resourceLimits: { maxOldGenerationSizeMb: 2048 },
+      resourceLimits: { maxOldGenerationSizeMb: this.#heapMb },
     });
     worker.unref();
     this.#all.add(worker);
@@ -120,41 +137,38 @@ export class WorkerPool implements AsyncDisposable {
   }
 
   #give(worker: Worker, job: Job): void {
-    const { signal, timeoutMs } = job.options;
+    const { signal, timeoutMs, transfer } = job.options;
     const end = (settle: () => void, keep: boolean): void => {
       clearTimeout(timer);
       signal?.removeEventListener("abort", onAbort);
-      worker.off("message", onMessage).off("error", onError).off("exit", onExit);
+      worker.off("message", onMessage).off("messageerror", onError).off("error", onError).off("exit", onExit);
       worker.unref();
+      this.#running.delete(giveUp);
       settle();
       if (keep) this.#idle.push(worker);
       else void worker.terminate();
       this.#next();
     };
     const onMessage = (answer: Answer): void =>
-      answer.kind === "done"
-        ? end(() => job.resolve(answer.value), true)
-        : end(() => job.reject(revive(answer)), true);
+      end(() => (answer.kind === "done" ? job.resolve(answer.value) : job.reject(revive(answer))), true);
+    const giveUp = (reason: unknown): void => end(() => job.reject(reason), false);
     const onError = (cause: Error): void =>
-      end(
-        () => job.reject(new NodeError("WORKER_DIED", `Worker died in ${job.task.name}`, { cause })),
-        false,
-      );
+      giveUp(new NodeError("WORKER_DIED", `Worker died in ${job.task.name}`, { cause }));
     const onExit = (): void => onError(new Error("exited"));
-    const onAbort = (): void => end(() => job.reject(signal?.reason), false);
-    const timer = timeoutMs
-      ? setTimeout(() => {
-          const late = new NodeError("WORKER_TIMED_OUT", `${job.task.name} took more than ${timeoutMs} ms`);
-          end(() => job.reject(late), false);
-        }, timeoutMs)
-      : undefined;
-    worker.on("message", onMessage).once("error", onError).once("exit", onExit);
+    const onAbort = (): void => giveUp(signal?.reason);
+    const onLate = (): void =>
+      giveUp(new NodeError("WORKER_TIMED_OUT", `${job.task.name} took more than ${timeoutMs} ms`));
+    const timer = timeoutMs === undefined ? undefined : setTimeout(onLate, timeoutMs);
+    worker.on("message", onMessage).on("messageerror", onError).once("error", onError).once("exit", onExit);
     signal?.addEventListener("abort", onAbort);
     worker.ref();
-    worker.postMessage(
-      { module: job.task.module, name: job.task.name, input: job.input },
-      (job.options.transfer ?? []) as ArrayBuffer[],
-    );
+    this.#running.add(giveUp);
+    try {
+      const { module, name } = job.task;
+      worker.postMessage({ module, name, input: job.input }, (transfer ?? []) as ArrayBuffer[]);
+    } catch (error) {
+      end(() => job.reject(error), true); // the input cannot be cloned; the thread has seen nothing of it
+    }
   }
 }
 

@@ -43,7 +43,7 @@ const DELIVERIES_PER_DESTINATION = 1;
 
 /** @throws NodeError DATA_FOLDER_IN_USE, LEDGER_FAILED, LISTEN_FAILED, CONFIG_INVALID */
 export async function startNode(config: Config, system: System): Promise<RunningNode> {
-  const { log, clock } = system;
+  const { log } = system;
   const { dataDir } = config.node;
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   await using parts = new AsyncDisposableStack();

@@ -1,9 +1,6 @@
 #!/usr/bin/env node
-/** The process: command line and exit code. Each command is a file under commands/. */
+/** The process: command line and exit code. Each command is a module of its own, loaded when it is called. */
 import { Command } from "commander";
-import { check } from "./commands/check.ts";
-import { start } from "./commands/start.ts";
-import { demo } from "./demo/run.ts";
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 const exitWith = (code: number): void => {
@@ -19,21 +16,30 @@ program
   .command("start")
   .description("run the node; the first SIGTERM drains it, a second one ends it at once")
   .option("-c, --config <file>", "config file (default: config/node.yaml, else the example on loopback)")
-  .action(async (options: { config?: string }) => exitWith(await start(options.config, print)));
+  .action(async (options: { config?: string }) => {
+    const { start } = await import("./commands/start.ts");
+    exitWith(await start(options.config, print));
+  });
 
 program
   .command("check")
   .description("validate a config: all problems at once, as file:line:column")
   .requiredOption("-c, --config <file>", "config file")
-  .action(async (options: { config: string }) => exitWith(await check(options.config, print)));
+  .action(async (options: { config: string }) => {
+    const { check } = await import("./commands/check.ts");
+    exitWith(await check(options.config, print));
+  });
 
 program
   .command("demo")
   .description("the whole way of one study on this machine: sequentially, then all models at once")
   .argument("[folder]", "DICOM folder to use instead of the synthetic dental CBCT")
   .option("--keep", "leave node, models and PACS running at the end", false)
-  .action(async (folder: string | undefined, options: { keep: boolean }) =>
-    exitWith(await demo({ ...(folder !== undefined && { folder }), keep: options.keep, output: process.stdout })),
-  );
+  .action(async (folder: string | undefined, options: { keep: boolean }) => {
+    const { demo } = await import("./demo/run.ts");
+    exitWith(
+      await demo({ ...(folder !== undefined && { folder }), keep: options.keep, output: process.stdout }),
+    );
+  });
 
 await program.parseAsync();

@@ -28,6 +28,8 @@ export const TRANSFER_SYNTAX = {
   EXPLICIT_VR_BIG_ENDIAN: syntax("1.2.840.10008.1.2.2"),
   JPEG_BASELINE: syntax("1.2.840.10008.1.2.4.50"),
   JPEG_EXTENDED: syntax("1.2.840.10008.1.2.4.51"),
+  /** Retired; kept and sent on, never decoded. */
+  JPEG_FULL_PROGRESSION: syntax("1.2.840.10008.1.2.4.55"),
   JPEG_LOSSLESS: syntax("1.2.840.10008.1.2.4.57"),
   JPEG_LOSSLESS_SV1: syntax("1.2.840.10008.1.2.4.70"),
   JPEG_LS_LOSSLESS: syntax("1.2.840.10008.1.2.4.80"),

@@ -56,7 +56,8 @@ export interface RigOptions {
   readonly models: Readonly<Record<string, { readonly url: string; readonly rest: string }>>;
   readonly when?: string;
   readonly assembly?: string;
-  readonly more?: string;
+  /** Accept the deflated transfer syntax. */
+  readonly deflated?: boolean;
 }
 
 export const ONE_SEGMENT =
@@ -65,20 +66,27 @@ export const RAW_NIFTI =
   "request: { format: nifti, compression: none, body: raw }, response: { as: labelmap }";
 
 export async function startRig(folder: string, journal: Journal, options: RigOptions): Promise<RunningNode> {
+  const loaded = parseConfig(configText(folder, options), join(folder, "node.yaml"));
+  if (loaded.kind === "invalid") throw new Error(loaded.problems.map(({ message }) => message).join("\n"));
+  return startNode(loaded.config, { log: journal, clock: systemClock });
+}
+
+/** A config whose data folder is in `folder`; every model is asked about every series that `when` holds for. */
+export function configText(folder: string, options: RigOptions): string {
   const models = Object.entries(options.models).map(
     ([name, { url, rest }]) => `  ${name}: { url: "${url}", ${rest} }`,
   );
   const names = Object.keys(options.models);
-  const text = `
+  const rule = `{ name: all, when: '${options.when ?? "true"}', models: [${names.join(", ")}], sendTo: [pacs] }`;
+  return `
 node: { aeTitle: ISOCENTER, dataDir: ${join(folder, "data")}, reserve: 1MiB, stopWithin: 5s }
-dicom: { listen: { host: 127.0.0.1, port: 0 }, callers: [{ aeTitle: "*", from: 127.0.0.1 }] }
+dicom:
+  listen: { host: 127.0.0.1, port: 0 }
+  callers: [{ aeTitle: "*", from: 127.0.0.1 }]
+  acceptDeflated: ${options.deflated ?? false}
 assembly: ${options.assembly ?? "{ settle: 100ms, quietPeriod: 2s, maximumWait: 1m }"}
 destinations: { pacs: { aeTitle: PACS, host: 127.0.0.1, port: ${options.pacsPort} } }
 models:${names.length > 0 ? `\n${models.join("\n")}` : " {}"}
-rules:
-  - { name: all, when: '${options.when ?? "true"}', models: [${names.join(", ")}], sendTo: [pacs] }
-${options.more ?? ""}`;
-  const loaded = parseConfig(text, join(folder, "node.yaml"));
-  if (loaded.kind === "invalid") throw new Error(loaded.problems.map(({ message }) => message).join("\n"));
-  return startNode(loaded.config, { log: journal, clock: systemClock });
+rules:${names.length > 0 ? `\n  - ${rule}` : " []"}
+`;
 }

@@ -39,7 +39,7 @@ export function parseCode(text: string): ParsedCode {
 }
 
 /** Why a code cannot be written, or undefined if it can. */
-export function faultOf({ scheme, value, meaning }: Code): string | undefined {
+function faultOf({ scheme, value, meaning }: Code): string | undefined {
   if (!/^[\x21-\x5b\x5d-\x7e]{1,16}$/.test(scheme))
     return `coding scheme "${scheme}" is not 1 to ${SHORT_STRING} characters without spaces`;
   if (RETIRED_SCHEMES.has(scheme)) return `coding scheme ${scheme} is retired: give the SCT identifier`;

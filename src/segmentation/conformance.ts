@@ -9,7 +9,7 @@ import { NodeError } from "../base/errors.ts";
 import { type DataSet, type Element, itemsOf, numberOf, stringsOf, type Tag } from "../dicom/data-set.ts";
 import { keywordOf, tagOf } from "../dicom/dictionary.ts";
 import { packedBytes } from "./frames.ts";
-import { isOfPatientOrStudy } from "./patient.ts";
+import { isOfPatientOrStudy, MAY_BE_EMPTY } from "./patient.ts";
 
 /** Type 1 by keyword; the attributes under a sequence are those of each of its items. */
 interface Required {
@@ -19,6 +19,7 @@ interface Required {
 const all = (...keywords: readonly string[]): Required =>
   Object.fromEntries(keywords.map((keyword) => [keyword, {}]));
 
+/** And one of Code Value and Long Code Value, PS3.3 8.8. */
 const CODED = all("CodingSchemeDesignator", "CodeMeaning");
 
 const TYPE_1: Required = {
@@ -70,9 +71,8 @@ const TYPE_1: Required = {
   ContributingEquipmentSequence: { ...all("Manufacturer"), PurposeOfReferenceCodeSequence: CODED },
 };
 
-const TYPE_2 = ["PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime"]
-  .concat(["ReferringPhysicianName", "StudyID", "AccessionNumber", "ContentDescription"])
-  .map(tagOf);
+const TYPE_2 = [...MAY_BE_EMPTY, tagOf("ContentDescription")];
+const CODE_VALUES = [tagOf("CodeValue"), tagOf("LongCodeValue")];
 
 /** What one value of a representation may be, backslashes apart. */
 const VALUE: Readonly<Record<string, RegExp>> = {
@@ -108,10 +108,12 @@ export function assertConformant(dataSet: DataSet, pixelBytes: number): void {
 function requirePresent(dataSet: DataSet, required: Required, path: string): void {
   for (const [keyword, inside] of Object.entries(required)) {
     const element = dataSet.elements.get(tagOf(keyword));
-    if (!element || sizeOf(element) === 0) throw invalid(`${path}${keyword} has no value`);
+    if (!element || isEmpty(element)) throw invalid(`${path}${keyword} has no value`);
     if (!("items" in element)) continue;
     for (const item of element.items) requirePresent(item, inside, `${path}${keyword} > `);
   }
+  if (required === CODED && CODE_VALUES.every((tag) => isEmpty(dataSet.elements.get(tag))))
+    throw invalid(`${path}CodeValue has no value`);
 }
 
 function requireFitting(dataSet: DataSet, isExcused: (tag: Tag) => boolean, path: string): void {
@@ -130,8 +132,8 @@ function requireFitting(dataSet: DataSet, isExcused: (tag: Tag) => boolean, path
   }
 }
 
-function sizeOf(element: Element): number {
-  return "items" in element ? element.items.length : element.bytes.length;
+function isEmpty(element: Element | undefined): boolean {
+  return !element || ("items" in element ? element.items.length : element.bytes.length) === 0;
 }
 
 function invalid(what: string): NodeError {

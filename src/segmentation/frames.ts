@@ -49,7 +49,11 @@ export function packedBytes(frames: number, pixelsPerSlice: number): number {
   return 2 * Math.ceil((frames * pixelsPerSlice) / 16);
 }
 
-/** One pass over the slices that have frames, for all segments at once. */
+/**
+ * One pass over the slices that have frames, for all segments at once.
+ *
+ * @param frames  all of the map's: every label but 0 needs its frame
+ */
 export function packFrames(
   labels: Uint8Array | Uint16Array,
   frames: readonly Frame[],
@@ -58,7 +62,8 @@ export function packFrames(
   const packed = new Uint8Array(packedBytes(frames.length, pixelsPerSlice));
   const firstByte = new Float64Array(0x10000);
   const firstBit = new Uint8Array(0x10000);
-  for (const [k, ofSlice] of bySlice(frames)) {
+  const placed = frames.map(({ value, k }, index) => ({ value, k, index }));
+  for (const [k, ofSlice] of Map.groupBy(placed, (frame) => frame.k)) {
     for (const { value, index } of ofSlice) {
       firstByte[value] = Math.floor((index * pixelsPerSlice) / 8);
       firstBit[value] = (index * pixelsPerSlice) % 8;
@@ -72,17 +77,4 @@ export function packFrames(
     }
   }
   return packed;
-}
-
-/** The frames of each slice, with their place in the stored order, from 0. */
-function bySlice(
-  frames: readonly Frame[],
-): Map<number, { readonly value: number; readonly index: number }[]> {
-  const slices = new Map<number, { readonly value: number; readonly index: number }[]>();
-  for (const [index, { value, k }] of frames.entries()) {
-    const known = slices.get(k);
-    if (known) known.push({ value, index });
-    else slices.set(k, [{ value, index }]);
-  }
-  return slices;
 }

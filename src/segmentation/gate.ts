@@ -15,9 +15,9 @@ import { sourceAffine } from "./plane.ts";
 import type { Segments } from "./segment.ts";
 
 /** OHIF holds labels in a byte; more segments come out wrong there. */
-export const SEGMENT_LIMIT = 255;
+const SEGMENT_LIMIT = 255;
 /** Of Pixel Data; far below the 4 GiB that a value field may hold, since it is held in memory once. */
-export const PIXEL_DATA_LIMIT_BYTES = 1024 * 1024 * 1024;
+const PIXEL_DATA_LIMIT_BYTES = 1024 * 1024 * 1024;
 /** How far a corner may lie from where the source has it, in voxels: half a voxel is a shift. */
 const CORNER_WITHIN_VOXELS = 0.1;
 

@@ -3,7 +3,8 @@
  *
  * The same source, model and label map give the same UIDs on any node at any time, so that a second run or a
  * second sending never makes a second object. Another revision of the series, model version, mapping or label map
- * gives others. What is tracked is the thing, not the finding of one day: its UID leaves out version and labels.
+ * gives others. When the model answered is no part of it: a run repeated after a crash answers later, and is the
+ * same object all the same. What is tracked is the thing, not the finding of one day: its UID leaves out version and labels.
  */
 import { createHash } from "node:crypto";
 import { derivedUid, type InstanceUid, type SeriesUid, type Uid } from "../dicom/uid.ts";

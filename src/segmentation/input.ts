@@ -10,7 +10,7 @@ export interface InstanceReference {
 }
 
 /** The product itself, for PS3.3 C.7.5.2; no value may be empty. */
-export interface Product {
+interface Product {
   readonly manufacturer: string;
   readonly model: string;
   readonly version: string;

@@ -55,7 +55,7 @@ const TRIAL_SERIES = [
 ];
 
 /** Type 2 in Patient and General Study. */
-const MAY_BE_EMPTY = [
+export const MAY_BE_EMPTY: readonly Tag[] = [
   "PatientName",
   "PatientID",
   "PatientBirthDate",
@@ -65,7 +65,7 @@ const MAY_BE_EMPTY = [
   "ReferringPhysicianName",
   "StudyID",
   "AccessionNumber",
-];
+].map(tagOf);
 
 const studyTags = new Set(STUDY.map(tagOf));
 const trialSeriesTags = new Set(TRIAL_SERIES.map(tagOf));
@@ -74,7 +74,7 @@ const trialSeriesTags = new Set(TRIAL_SERIES.map(tagOf));
 export function patientAndStudy(header: DataSet): ReadonlyMap<Tag, Element> {
   const chosen = new Map([...header.elements].filter(([tag]) => isOfPatientOrStudy(tag)));
   const copied = new Map(toUtf8(withoutPrivate({ ...header, elements: chosen })).elements);
-  for (const tag of MAY_BE_EMPTY.map(tagOf))
+  for (const tag of MAY_BE_EMPTY)
     if (!copied.has(tag)) copied.set(tag, { vr: vrOf(tag) ?? "UN", bytes: new Uint8Array(0) });
   return copied;
 }

@@ -8,6 +8,7 @@
  */
 import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
+import { NodeError } from "../base/errors.ts";
 import { task } from "../base/worker-pool.ts";
 import { readPart10Header } from "../dicom/part10.ts";
 import type { Facts, NoFinding, Refused, SegInput } from "./input.ts";
@@ -24,21 +25,32 @@ export interface SegFile extends Facts {
 
 export const encodeTask = task<typeof encodeToFile>(import.meta.url, "./task", "encodeToFile");
 
-/** @throws NodeError DATA_SET_INVALID for the source file, SEG_INVALID, STORAGE_…; what the file system throws */
+/** @throws NodeError DATA_SET_INVALID for the source file, SEG_INVALID, STORAGE_FULL, STORAGE_FAILED */
 export async function encodeToFile({
   outputPath,
   ...job
 }: EncodeJob): Promise<SegFile | NoFinding | Refused> {
-  const { dataSet: sourceHeader } = await readPart10Header(job.source.path);
+  const { dataSet: sourceHeader } = await readPart10Header(job.source.path).catch(throwAsStorageFault);
   const encoded = encodeSegmentation({ ...job, sourceHeader });
   if (encoded.kind !== "seg") return encoded;
   const { chunks, ...facts } = encoded;
   const hash = createHash("sha256");
-  await using file = await open(outputPath, "w");
-  for (const chunk of chunks) {
-    hash.update(chunk);
-    await file.appendFile(chunk);
-  }
-  await file.datasync();
+  for (const chunk of chunks) hash.update(chunk);
+  await write(outputPath, chunks).catch(throwAsStorageFault);
   return { ...facts, sha256: hash.digest("hex") };
+}
+
+async function write(path: string, chunks: readonly Uint8Array[]): Promise<void> {
+  await using file = await open(path, "w");
+  for (const chunk of chunks) await file.appendFile(chunk);
+  await file.datasync();
+}
+
+function throwAsStorageFault(cause: NodeJS.ErrnoException): never {
+  if (cause instanceof NodeError) throw cause;
+  throw cause.code === "ENOSPC" || cause.code === "EDQUOT"
+    ? new NodeError("STORAGE_FULL", "Segmentation: no space left", { cause })
+    : new NodeError("STORAGE_FAILED", `Segmentation: file not readable or writable (${cause.code})`, {
+        cause,
+      });
 }

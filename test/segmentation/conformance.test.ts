@@ -48,6 +48,7 @@ test.each([
   ["ReferencedSeriesSequence > ReferencedInstanceSequence > ReferencedSOPInstanceUID"],
   ["SegmentSequence > SegmentLabel"],
   ["SegmentSequence > SegmentedPropertyTypeCodeSequence > CodeMeaning"],
+  ["SegmentSequence > SegmentedPropertyTypeCodeSequence > CodeValue"],
   ["SegmentSequence > SegmentationAlgorithmIdentificationSequence > AlgorithmVersion"],
   ["SharedFunctionalGroupsSequence > PixelMeasuresSequence > PixelSpacing"],
   ["PerFrameFunctionalGroupsSequence > PlanePositionSequence > ImagePositionPatient"],

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { perFrameGroups, sharedGroups } from "../../src/segmentation/groups.ts";
-import type { SourceFrame, Vector } from "../../src/volume/volume.ts";
+import type { SourceFrame } from "../../src/volume/volume.ts";
 import { AXIAL, type Series, stack } from "./series.ts";
 
 const size = { columns: 4, rows: 3 };
@@ -14,7 +14,7 @@ function measures(series: Series): unknown {
 test("pixel spacing keeps its order, rows first", () => {
   const series = stack({ ...size, slices: 3, orientation: AXIAL, step: [0, 0, 2], pixelSpacing: [0.7, 0.5] });
   expect(measures(series)).toEqual({
-    SliceThickness: "1.5",
+    SliceThickness: "2.5",
     SpacingBetweenSlices: "2",
     PixelSpacing: ["0.7", "0.5"],
   });
@@ -31,8 +31,7 @@ test.each([
 });
 
 test("uneven slices and a single slice have no spacing between slices", () => {
-  const offsets: readonly Vector[] = [0, 2, 4, 7, 9].map((mm) => [0, 0, mm]);
-  const uneven = stack({ ...size, slices: 5, orientation: AXIAL, step: offsets });
+  const uneven = stack({ ...size, slices: 5, offsets: [0, 2, 4, 7, 9] });
   const single = stack({ ...size, slices: 1, orientation: AXIAL, step: [0, 0, 2] });
   expect(measures(uneven)).toMatchObject({ SpacingBetweenSlices: undefined });
   expect(measures(single)).toMatchObject({ SpacingBetweenSlices: undefined });

@@ -4,8 +4,9 @@ import { fromKeywords } from "../../src/dicom/build.ts";
 import type { DataSet, Element, Tag } from "../../src/dicom/data-set.ts";
 import { readPart10Header } from "../../src/dicom/part10.ts";
 import { encodeSegmentation } from "../../src/segmentation/seg.ts";
+import { dataPath } from "../support/data.ts";
 import { type Item, items, readElements, textAt } from "../support/seg-reader.ts";
-import { DATA, needing } from "./peers.ts";
+import { needing } from "./peers.ts";
 import { AXIAL, boxes, inputFor, labelMap, stack } from "./series.ts";
 
 const series = stack({ columns: 12, rows: 9, slices: 2, orientation: AXIAL, step: [0, 0, 2] });
@@ -44,7 +45,7 @@ const NAMES = {
 const real = needing("data");
 for (const [file, name] of Object.entries(NAMES))
   real(`${file}: the name is the same in UTF-8`, async () => {
-    const { dataSet } = await readPart10Header(`${DATA}awkward/charset/${file}`);
+    const { dataSet } = await readPart10Header(dataPath(`awkward/charset/${file}`));
     const seg = segOf(headerWith(dataSet));
     expect(textAt(seg, "00080005")).toBe("ISO_IR 192");
     expect(textAt(seg, "00100010")?.replace(/=$/, "")).toBe(name);
@@ -54,8 +55,8 @@ real("a header of any kind lends its patient, however awkward the rest of it is"
   const folders = ["charset", "malformed", "not-for-segmentation"];
   let written = 0;
   for (const folder of folders)
-    for (const file of await readdir(`${DATA}awkward/${folder}`)) {
-      const read = await readPart10Header(`${DATA}awkward/${folder}/${file}`).catch(() => undefined);
+    for (const file of await readdir(dataPath(`awkward/${folder}`))) {
+      const read = await readPart10Header(dataPath(`awkward/${folder}/${file}`)).catch(() => undefined);
       if (read && segOf(headerWith(read.dataSet))["00100010"]) written++;
     }
   expect(written).toBeGreaterThan(20);

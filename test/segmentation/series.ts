@@ -2,22 +2,17 @@
 import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { formatDs, fromKeywords, type KeywordRecord } from "../../src/dicom/build.ts";
-import { SOP_CLASS, TRANSFER_SYNTAX } from "../../src/dicom/constants.ts";
+import { TRANSFER_SYNTAX } from "../../src/dicom/constants.ts";
 import { type DataSet, numberOf, stringOf, stringsOf } from "../../src/dicom/data-set.ts";
 import { tagOf } from "../../src/dicom/dictionary.ts";
 import { encodePart10 } from "../../src/dicom/encode.ts";
 import { readPart10Header } from "../../src/dicom/part10.ts";
-import {
-  derivedUid,
-  type InstanceUid,
-  type SeriesUid,
-  type SopClassUid,
-  type StudyUid,
-} from "../../src/dicom/uid.ts";
+import type { InstanceUid, SeriesUid, SopClassUid, StudyUid } from "../../src/dicom/uid.ts";
 import type { InstanceReference, SegInput } from "../../src/segmentation/input.ts";
 import type { Segments } from "../../src/segmentation/segment.ts";
-import type { Affine, LabelMap, Source, Vector } from "../../src/volume/volume.ts";
+import type { Affine, LabelMap, Source } from "../../src/volume/volume.ts";
 import type { OhifSlice } from "../support/ohif.ts";
+import { PHANTOM, type Phantom, sliceHeader } from "../support/phantom.ts";
 
 export interface Series {
   readonly source: Source;
@@ -26,82 +21,55 @@ export interface Series {
   readonly size: readonly [columns: number, rows: number, slices: number];
 }
 
-export interface StackShape {
-  readonly columns: number;
-  readonly rows: number;
-  readonly slices: number;
-  readonly orientation: readonly [number, number, number, number, number, number];
-  /** From slice to slice, mm; or the offset of each slice. */
-  readonly step: Vector | readonly Vector[];
-  readonly pixelSpacing?: readonly [betweenRows: number, betweenColumns: number];
-  readonly seed?: string;
+export interface StackShape
+  extends Pick<Phantom, "columns" | "rows" | "slices">,
+    Partial<Pick<Phantom, "seed" | "orientation" | "step" | "pixelSpacing">> {
+  /** Of each slice along z, mm, where the steps are not even. */
+  readonly offsets?: readonly number[];
   readonly extra?: KeywordRecord;
 }
 
 export const AXIAL = [1, 0, 0, 0, 1, 0] as const;
 
+/** What the phantom leaves out and the validators want, in a script of its own. */
+const PATIENT = {
+  PositionReferenceIndicator: "",
+  StudyDate: "20250304",
+  StudyTime: "101112",
+  AccessionNumber: "A-4711",
+  ReferringPhysicianName: "Überweiser^Änne",
+  StudyID: "S1",
+  StudyDescription: "Schädel",
+  IssuerOfAccessionNumberSequence: [{ LocalNamespaceEntityID: "RIS" }],
+  PatientName: "Müller^Jürgen",
+  PatientID: "P-1",
+  IssuerOfPatientID: "Klinik Süd",
+  PatientBirthDate: "19700102",
+  PatientSex: "M",
+  PatientAge: "055Y",
+  PatientSize: "1.8",
+  PatientWeight: "80",
+  Manufacturer: "Scanner Works",
+  ManufacturerModelName: "CB 1",
+  SoftwareVersions: ["3.1", "b"],
+  StationName: "ROOM2",
+  AcquisitionNumber: "1",
+  BodyPartExamined: "HEAD",
+  PatientPosition: "HFS",
+  KVP: "90",
+} as const;
+
 /** A CT series, complete enough for the validators; slice k of the stack has Instance Number slices − k. */
-export function stack(shape: StackShape): Series {
-  const { columns, rows, slices, seed = "a", pixelSpacing = [0.7, 0.5] } = shape;
-  const studyUid = derivedUid<StudyUid>("test study", seed);
-  const seriesUid = derivedUid<SeriesUid>("test series", seed);
+export function stack({ offsets, extra, ...shape }: StackShape): Series {
+  const phantom = { ...PHANTOM, ...shape };
+  const { columns, rows, slices, origin } = phantom;
   const headers = Array.from({ length: slices }, (_, k) => {
-    const offset =
-      typeof shape.step[0] === "number" ? (shape.step as Vector).map((mm) => mm * k) : shape.step[k];
-    const position = [-31.25, 12.5, 100.125].map((mm, axis) =>
-      formatDs(mm + Number((offset as Vector)[axis])),
-    );
+    const height = offsets && formatDs(origin[2] + offsets[k]!);
     return fromKeywords({
-      SpecificCharacterSet: "ISO_IR 192",
-      ImageType: ["ORIGINAL", "PRIMARY", "AXIAL"],
-      SOPClassUID: SOP_CLASS.CT_IMAGE,
-      SOPInstanceUID: derivedUid<InstanceUid>("test image", seed, String(k)),
-      StudyInstanceUID: studyUid,
-      SeriesInstanceUID: seriesUid,
-      FrameOfReferenceUID: derivedUid("test frame of reference", seed),
-      PositionReferenceIndicator: "",
-      StudyDate: "20250304",
-      StudyTime: "101112",
-      AccessionNumber: "A-4711",
-      ReferringPhysicianName: "Überweiser^Änne",
-      StudyID: "S1",
-      StudyDescription: "Schädel",
-      IssuerOfAccessionNumberSequence: [{ LocalNamespaceEntityID: "RIS" }],
-      PatientName: "Müller^Jürgen",
-      PatientID: "P-1",
-      IssuerOfPatientID: "Klinik Süd",
-      PatientBirthDate: "19700102",
-      PatientSex: "M",
-      PatientAge: "055Y",
-      PatientSize: "1.8",
-      PatientWeight: "80",
-      Modality: "CT",
-      Manufacturer: "Scanner Works",
-      ManufacturerModelName: "CB 1",
-      SoftwareVersions: ["3.1", "b"],
-      StationName: "ROOM2",
-      SeriesNumber: "3",
-      AcquisitionNumber: "1",
-      InstanceNumber: String(slices - k),
-      BodyPartExamined: "HEAD",
-      PatientPosition: "HFS",
-      KVP: "90",
-      ImagePositionPatient: position,
-      ImageOrientationPatient: shape.orientation.map(formatDs),
-      PixelSpacing: pixelSpacing.map(formatDs),
-      SliceThickness: "1.5",
-      SamplesPerPixel: 1,
-      PhotometricInterpretation: "MONOCHROME2",
-      Rows: rows,
-      Columns: columns,
-      BitsAllocated: 16,
-      BitsStored: 12,
-      HighBit: 11,
-      PixelRepresentation: 0,
-      RescaleIntercept: "-1024",
-      RescaleSlope: "1",
-      RescaleType: "HU",
-      ...shape.extra,
+      ...sliceHeader(phantom, k),
+      ...PATIENT,
+      ...(height && { ImagePositionPatient: [formatDs(origin[0]), formatDs(origin[1]), height] }),
+      ...extra,
     });
   });
   return { source: sourceOf(headers, ""), headers, header: headers[0]!, size: [columns, rows, slices] };
@@ -263,11 +231,12 @@ export function slicesOf({ source }: Series) {
 }
 
 export function ohifSlices({ source, headers, size }: Series): readonly OhifSlice[] {
-  return source.frames.map(({ sopInstanceUid, position }, k) => {
-    const frameOfReferenceUid = stringOf(headers[k]!, tagOf("FrameOfReferenceUID"));
+  return source.frames.map(({ sopInstanceUid, frameNumber, position }, k) => {
+    const frameOfReferenceUid = stringOf(headers[k] ?? headers[0]!, tagOf("FrameOfReferenceUID"));
     return {
       seriesUid: source.seriesUid,
       instance: sopInstanceUid,
+      ...(frameNumber === undefined ? {} : { frame: frameNumber }),
       ...(frameOfReferenceUid === undefined ? {} : { frameOfReferenceUid }),
       rows: size[1],
       columns: size[0],

@@ -52,6 +52,16 @@ test("no finding and a refusal leave no file", async () => {
   expect(await readdir(folder.path)).not.toContain("out");
 });
 
+test("a disk without space fails as such, a missing folder as another fault of storage", async () => {
+  await using folder = await mkdtempDisposable(join(tmpdir(), "isocenter-"));
+  await using pool = new WorkerPool(1);
+  const job = await jobIn(folder.path);
+  const full = pool.run(encodeTask, { ...job, outputPath: "/dev/full" });
+  await expect(full).rejects.toMatchObject({ code: "STORAGE_FULL" });
+  const nowhere = pool.run(encodeTask, { ...job, outputPath: join(folder.path, "none", "out") });
+  await expect(nowhere).rejects.toMatchObject({ code: "STORAGE_FAILED" });
+});
+
 test("what is no DICOM file fails by its code across the thread border", async () => {
   await using folder = await mkdtempDisposable(join(tmpdir(), "isocenter-"));
   await using pool = new WorkerPool(1);

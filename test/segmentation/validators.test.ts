@@ -6,7 +6,8 @@ import { expect } from "vitest";
 import type { KeywordRecord } from "../../src/dicom/build.ts";
 import type { SegInput } from "../../src/segmentation/input.ts";
 import { encodeSegmentation } from "../../src/segmentation/seg.ts";
-import { DATA, needing, said } from "./peers.ts";
+import { dataPath } from "../support/data.ts";
+import { needing, said } from "./peers.ts";
 import { AXIAL, boxes, inputFor, labelMap, readSeries, segmentsFor, stack, writeSeries } from "./series.ts";
 
 const validated = needing("dciodvfy", "dcentvfy", "dcmdump");
@@ -58,10 +59,10 @@ const real = needing("data", "dciodvfy", "dcentvfy");
 for (const name of ["cbct-head-varian-obi", "ct-skull-philips", "ct-tilt-philips", "mr-t1-siemens"])
   real(`real series ${name}: the validators find nothing that is not the source's`, async () => {
     await using folder = await mkdtempDisposable(join(tmpdir(), "isocenter-"));
-    const series = await readSeries(`${DATA}series/${name}`);
+    const series = await readSeries(dataPath(`series/${name}`));
     const path = await write(inputFor(series, labelMap(series, boxes(series.size, 4))), folder.path);
-    const files = (await readdir(`${DATA}series/${name}`)).filter((file) => !file.startsWith("RS."));
-    const images = files.map((file) => `${DATA}series/${name}/${file}`);
+    const files = (await readdir(dataPath(`series/${name}`))).filter((file) => !file.startsWith("RS."));
+    const images = files.map((file) => dataPath(`series/${name}/${file}`));
     const ofSource = new Set(await said("dciodvfy", "-new", images[0]!));
     const ofSeg = (await said("dciodvfy", "-new", path)).filter((line) => !ofSource.has(line));
     expect(ofSeg).toEqual(["Segmentation"]);

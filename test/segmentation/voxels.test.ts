@@ -2,10 +2,11 @@
 import { expect, test } from "vitest";
 import type { EncodedSeg, SegInput } from "../../src/segmentation/input.ts";
 import { encodeSegmentation } from "../../src/segmentation/seg.ts";
-import type { LabelMap, Vector } from "../../src/volume/volume.ts";
+import type { LabelMap } from "../../src/volume/volume.ts";
+import { dataPath } from "../support/data.ts";
 import { isSoundForNewReader, readByCornerstone3D, readByOhif } from "../support/ohif.ts";
 import { layOut, readSeg, type SegObject } from "../support/seg-reader.ts";
-import { DATA, needing } from "./peers.ts";
+import { needing } from "./peers.ts";
 import {
   AXIAL,
   boxes,
@@ -72,8 +73,7 @@ test.each([
 });
 
 test("unevenly spaced slices keep each label on its own slice", async () => {
-  const step: readonly Vector[] = [0, 2, 4, 7, 9].map((mm) => [0, 0, mm]);
-  const series = stack({ columns: 20, rows: 18, slices: 5, orientation: AXIAL, step });
+  const series = stack({ columns: 20, rows: 18, slices: 5, offsets: [0, 2, 4, 7, 9] });
   await expectSame(series, labelMap(series, boxes(series.size, 3)));
 });
 
@@ -171,6 +171,6 @@ test("OHIF shows the labels and the colours", async () => {
 const real = needing("data");
 for (const name of ["cbct-head-varian-obi", "ct-skull-philips", "ct-tilt-philips", "mr-t1-siemens"])
   real(`real series ${name}: every voxel comes back`, { timeout: 30_000 }, async () => {
-    const series = await readSeries(`${DATA}series/${name}`);
+    const series = await readSeries(dataPath(`series/${name}`));
     await expectSame(series, labelMap(series, boxes(series.size, 4)));
   });

@@ -11,6 +11,8 @@ import { cache, metaData } from "@cornerstonejs/core";
 export interface OhifSlice {
   readonly seriesUid: string;
   readonly instance: string;
+  /** From 1; only for a multi-frame source. */
+  readonly frame?: number;
   readonly frameOfReferenceUid?: string;
   readonly rows: number;
   readonly columns: number;
@@ -95,15 +97,18 @@ interface Provider {
 }
 
 function imageIds(slices: readonly OhifSlice[]): string[] {
-  return slices.map((_, k) => `test:slice/${k}`);
+  return slices.map(
+    ({ instance, frame }) => `wadouri:${instance}${frame === undefined ? "" : `?frame=${frame}`}`,
+  );
 }
 
 function providerOf(slices: readonly OhifSlice[]): Provider {
   const custom = new Map<string, unknown>();
+  const known = new Map(imageIds(slices).map((imageId, k) => [imageId, slices[k]!]));
   return {
     addCustomMetadata: (imageId, type, value) => void custom.set(`${type} ${imageId}`, value),
     get(type, imageId) {
-      const slice = slices[Number(/^test:slice\/(\d+)$/.exec(String(imageId))?.[1] ?? -1)];
+      const slice = known.get(String(imageId));
       if (!slice) return custom.get(`${type} ${String(imageId)}`);
       const [betweenRows, betweenColumns] = slice.pixelSpacing;
       switch (type) {

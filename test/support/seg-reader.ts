@@ -10,13 +10,13 @@ export interface Item {
   readonly [tag: string]: RawElement | undefined;
 }
 
-export interface RawElement {
+interface RawElement {
   readonly vr: string;
   readonly bytes: Uint8Array;
   readonly items: readonly Item[];
 }
 
-export interface SegFrame {
+interface SegFrame {
   /** (0062,000B) in (0062,000A) */
   readonly segment: number;
   /** (0020,9157) */

@@ -4,27 +4,27 @@
  * Here is the memory rule of the node: VOLUMES_AT_ONCE series stand in memory, each built once and shared by all
  * the models that are asked about it; further runs wait.
  */
-import { Shelf } from "./base/shelf.ts";
+
+import { outcomeOf } from "./association/statuses.ts";
 import type { Clock } from "./base/clock.ts";
 import { NodeError } from "./base/errors.ts";
 import type { Log } from "./base/log.ts";
+import { Shelf } from "./base/shelf.ts";
 import type { WorkerPool } from "./base/worker-pool.ts";
-import { outcomeOf } from "./association/statuses.ts";
 import type { Destination } from "./delivery/deliver.ts";
-import { IMPLEMENTATION, SOP_CLASS } from "./dicom/constants.ts";
+import { IMPLEMENTATION } from "./dicom/constants.ts";
 import { type DataSet, numberOf } from "./dicom/data-set.ts";
 import { tagOf } from "./dicom/dictionary.ts";
 import { readPart10Header } from "./dicom/part10.ts";
-import type { SopClassUid } from "./dicom/uid.ts";
 import type { Answer, Inference } from "./inference/dispatch.ts";
 import type { Model } from "./inference/model.ts";
 import type { Evidence } from "./intake/assembly.ts";
 import type { Spool } from "./intake/spool.ts";
 import type { InstanceRecord, RunRecord, SeriesRecord } from "./ledger/records.ts";
 import { type CompiledRules, type Routing, route } from "./routing/rules.ts";
-import type { Facts, NoFinding, Refused } from "./segmentation/input.ts";
+import type { NoFinding, Refused } from "./segmentation/input.ts";
 import type { Segments } from "./segmentation/segment.ts";
-import { encodeTask } from "./segmentation/task.ts";
+import { encodeTask, type SegFile } from "./segmentation/task.ts";
 import { type Built, buildVolume } from "./volume/build.ts";
 import { stackEvidence } from "./volume/slices.ts";
 
@@ -32,11 +32,8 @@ import { stackEvidence } from "./volume/slices.ts";
 export interface Prepared extends AsyncDisposable {
   readonly kind: "prepared";
   readonly infer: (run: RunRecord, signal: AbortSignal) => Promise<Answer>;
-  readonly encode: (run: RunRecord, answer: Answer, path: string) => Promise<Filed | NoFinding | Refused>;
+  readonly encode: (run: RunRecord, answer: Answer, path: string) => Promise<SegFile | NoFinding | Refused>;
 }
-
-/** A SEG on disk. */
-export type Filed = Facts & { readonly sopClassUid: SopClassUid; readonly sha256: string };
 
 export interface NotPrepared extends AsyncDisposable {
   readonly kind: "rejected";
@@ -61,7 +58,6 @@ export interface Stages {
   readonly destinations: ReadonlyMap<string, Destination>;
   readonly outcomeOf: (status: number) => "delivered" | "retry" | "refused";
 }
-
 
 export interface StagesParts {
   readonly models: ReadonlyMap<string, Model & { readonly segments: Segments }>;
@@ -93,7 +89,10 @@ export function createStages(parts: StagesParts): Stages {
   return {
     stackEvidence: (instances) =>
       stackEvidence(
-        instances.map(({ facts }) => ({ orientation: facts.orientation ?? [], position: facts.position ?? [] })),
+        instances.map(({ facts }) => ({
+          orientation: facts.orientation ?? [],
+          position: facts.position ?? [],
+        })),
       ),
     readHeader: async ({ id }) => (await readPart10Header(spool.pathOf(id))).dataSet,
     route: (dataSet, { callingAeTitle, calledAeTitle, peer }, instances) =>
@@ -145,9 +144,17 @@ interface Encoding {
 }
 
 /** The time in the SEG is that of the run, which survives a crash: the SEG made again has the same bytes. */
-async function encode({ run, answer, path, built, instances, header, parts }: Encoding) {
+function encode({
+  run,
+  answer,
+  path,
+  built,
+  instances,
+  header,
+  parts,
+}: Encoding): Promise<SegFile | NoFinding | Refused> {
   const model = modelOf(parts, run.model);
-  const encoded = await parts.pool.run(encodeTask, {
+  return parts.pool.run(encodeTask, {
     source: built.source,
     allInstances: instances.map(({ sopClassUid, sopInstanceUid }) => ({ sopClassUid, sopInstanceUid })),
     labels: answer.labelMap,
@@ -159,7 +166,6 @@ async function encode({ run, answer, path, built, instances, header, parts }: En
     product: PRODUCT,
     outputPath: path,
   });
-  return encoded.kind === "seg" ? { ...encoded, sopClassUid: SOP_CLASS.SEGMENTATION } : encoded;
 }
 
 function seriesNumberOf(header: DataSet): number {

@@ -19,15 +19,13 @@ import {
 } from "./facts.ts";
 import { type Fault, outcomesOf, type Usage, usageOf } from "./syntax.ts";
 
-export type { Fault } from "./syntax.ts";
-
 export interface Expression {
   /** The attributes that stand in it, each once. */
   readonly attributes: readonly Attribute[];
   readonly evaluate: (facts: SeriesFacts) => Evaluation;
 }
 
-export type Evaluation =
+type Evaluation =
   | { readonly kind: "value"; readonly value: boolean | string; readonly absent: readonly string[] }
   | { readonly kind: "error"; readonly reason: string };
 
@@ -35,7 +33,7 @@ export type Compiled =
   | { readonly kind: "expression"; readonly expression: Expression }
   | { readonly kind: "invalid"; readonly faults: readonly Fault[] };
 
-export const PRIORITIES = ["routine", "stat"] as const;
+const PRIORITIES = ["routine", "stat"] as const;
 export type Priority = (typeof PRIORITIES)[number];
 
 export const EXPRESSION_LIMIT = 2000;

@@ -20,7 +20,7 @@ export interface SeriesFacts {
   readonly instances: number;
 }
 
-export interface AssociationFacts {
+interface AssociationFacts {
   readonly callingAeTitle: string;
   readonly calledAeTitle: string;
   /** Address of the sender. */
@@ -41,7 +41,7 @@ export type AttributeLookup =
 export type AttributeValue = string | number | readonly string[] | readonly number[];
 
 /** What is longer is no criterion but content; it keeps the cost of a rule small. */
-export const VALUE_LIMIT_BYTES = 1024;
+const VALUE_LIMIT_BYTES = 1024;
 
 export function findAttribute(keyword: string): AttributeLookup {
   const unusable = (reason: string) => ({ kind: "unusable", reason }) as const;

@@ -39,13 +39,13 @@ interface CompiledRule {
   readonly priority: Priority | Expression;
 }
 
-export interface Assignment {
+interface Assignment {
   readonly model: string;
   readonly destinations: readonly string[];
 }
 
 /** A rule that did not hold: `false`, with the attributes it missed, or `error: …`. */
-export interface Considered {
+interface Considered {
   readonly rule: string;
   readonly why: string;
 }

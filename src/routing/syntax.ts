@@ -16,7 +16,7 @@ export interface Fault {
   readonly at: number;
 }
 
-export interface Name {
+interface Name {
   readonly name: string;
   readonly at: number;
 }

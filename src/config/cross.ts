@@ -1,0 +1,131 @@
+/**
+ * What no setting can know alone: names that must exist, be unique, fit together. Pure.
+ *
+ * In:   the config as written, valid or not: so that these problems are told together with all the others.
+ * Out:  findings.
+ */
+import { suggestion } from "../routing/nearest.ts";
+import type { Finding } from "./problems.ts";
+import { LISTEN_DEFAULT } from "./schema/dicom.ts";
+import type { Path } from "./source.ts";
+
+export function crossCheck(written: unknown): readonly Finding[] {
+  const config = group(written);
+  return [
+    ...ruleNames(config),
+    ...ruleTargets(config, "models", "models"),
+    ...ruleTargets(config, "sendTo", "destinations"),
+    ...modelSlots(config),
+    ...modelLabels(config),
+    ...modelOutputs(config),
+    ...loops(config),
+  ];
+}
+
+type Group = Readonly<Record<string, unknown>>;
+
+function ruleNames({ rules }: Group): readonly Finding[] {
+  const names = list(rules).map((rule) => group(rule)["name"]);
+  return names.flatMap((name, at) => {
+    const first = names.indexOf(name);
+    if (typeof name !== "string" || first === at) return [];
+    return [onValue(["rules", at, "name"], `rule ${first + 1} has the name ${JSON.stringify(name)} already`)];
+  });
+}
+
+function ruleTargets(
+  config: Group,
+  key: "models" | "sendTo",
+  section: "models" | "destinations",
+): readonly Finding[] {
+  const known = Object.keys(group(config[section]));
+  return list(config["rules"]).flatMap((rule, at) => {
+    const targets = list(group(rule)[key]);
+    return targets.flatMap((name, index) => {
+      const path = ["rules", at, key, index];
+      if (typeof name !== "string") return [];
+      if (targets.indexOf(name) < index) return [onValue(path, `${name} stands here a second time`)];
+      if (known.includes(name)) return [];
+      return [onValue(path, `there is no ${name} in ${section}${suggestion(name, known)}`)];
+    });
+  });
+}
+
+function modelSlots(config: Group): readonly Finding[] {
+  const places = group(config["slots"]);
+  return entries(config["models"]).flatMap(([model, settings]) =>
+    entries(settings["slots"], (value) => value).flatMap(([slot, taken]) => {
+      const path = ["models", model, "slots", slot];
+      if (!Object.hasOwn(places, slot)) {
+        const message = `there is no ${slot} in slots${suggestion(slot, Object.keys(places))}`;
+        return [{ path, part: "key", message } as const];
+      }
+      const has = places[slot];
+      if (typeof taken !== "number" || typeof has !== "number" || taken <= has) return [];
+      return [onValue(path, `found ${taken}, allowed: at most ${has}, the places that ${slot} has`)];
+    }),
+  );
+}
+
+function modelLabels(config: Group): readonly Finding[] {
+  return entries(config["models"]).flatMap(([model, settings]) => {
+    const first = new Map<unknown, string>();
+    return entries(settings["segments"]).flatMap(([value, { label }]) => {
+      const other = first.get(label);
+      if (typeof label !== "string") return [];
+      if (other === undefined) {
+        first.set(label, value);
+        return [];
+      }
+      const path = ["models", model, "segments", value, "label"];
+      return [onValue(path, `segment ${other} has the label ${JSON.stringify(label)} already`)];
+    });
+  });
+}
+
+function modelOutputs(config: Group): readonly Finding[] {
+  return entries(config["models"]).flatMap(([model, { request, response }]) => {
+    if (group(request)["format"] !== "nifti" || !Object.hasOwn(group(response), "output")) return [];
+    const message = "only a model with the request format kserve has named outputs";
+    return [{ path: ["models", model, "response", "output"], part: "key", message } as const];
+  });
+}
+
+/** A result sent to ourselves would be a new series, and so on for ever. */
+function loops(config: Group): readonly Finding[] {
+  const listen = { ...LISTEN_DEFAULT, ...group(group(config["dicom"])["listen"]) };
+  return entries(config["destinations"]).flatMap(([name, { host, port }]) => {
+    if (port !== listen.port || typeof host !== "string" || !reaches(host, listen.host)) return [];
+    const message = `${host}:${port} is this node's own listener; results would come back as new series`;
+    return [onValue(["destinations", name, "port"], message)];
+  });
+}
+
+/** As far as it can be told without asking the machine for its addresses. */
+function reaches(host: string, listening: string): boolean {
+  if (host.toLowerCase() === listening.toLowerCase()) return true;
+  return isLoopback(host) && (isLoopback(listening) || listening === "0.0.0.0" || listening === "::");
+}
+
+function isLoopback(host: string): boolean {
+  return /^(localhost|127(\.\d+){3}|::1|0\.0\.0\.0|::)$/i.test(host);
+}
+
+function onValue(path: Path, message: string): Finding {
+  return { path, part: "value", message };
+}
+
+function group(value: unknown): Group {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Group) : {};
+}
+
+function list(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function entries<Value = Group>(
+  value: unknown,
+  as: (value: unknown) => Value = group as (value: unknown) => Value,
+): readonly (readonly [string, Value])[] {
+  return Object.entries(group(value)).map(([name, each]) => [name, as(each)]);
+}

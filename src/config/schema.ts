@@ -1,0 +1,54 @@
+/**
+ * Every setting of the node, in one place: name, kind, bounds, default and a sentence each.
+ *
+ * The sections are under schema/. `Config` is what the node is given: durations in ms, sizes in bytes, entries by
+ * name, each stage's part shaped as that stage declares it. Pure.
+ */
+import type * as z from "zod";
+import { section } from "./kinds.ts";
+import { dicom } from "./schema/dicom.ts";
+import { models } from "./schema/model.ts";
+import { assembly, log, node } from "./schema/node.ts";
+import { destinations, rules, slots } from "./schema/work.ts";
+
+export const settingsSchema = section({
+  node,
+  dicom,
+  assembly: assembly.prefault({}),
+  destinations: destinations.prefault({}),
+  slots: slots.prefault({}),
+  models: models.prefault({}),
+  rules: rules.prefault([]),
+  log: log.prefault({}),
+});
+
+export type Settings = z.output<typeof settingsSchema>;
+export type Config = ReturnType<typeof toConfig>;
+
+/** What only the machine knows. */
+export interface Surroundings {
+  readonly cores: number;
+  /** Turns a path of the config into an absolute one. */
+  readonly absolute: (path: string) => string;
+}
+
+export function toConfig({ node, dicom, destinations, models, ...rest }: Settings, machine: Surroundings) {
+  const { aeTitle, dataDir, workers = Math.min(MOST_WORKERS, machine.cores) } = node;
+  const { listen, ...association } = dicom;
+  return {
+    ...rest,
+    node: { ...node, workers, dataDir: machine.absolute(dataDir) },
+    dicom: { aeTitle, ...listen, ...association },
+    destinations: byName(destinations, (name, entry) => ({ callingAeTitle: aeTitle, ...entry, name })),
+    models: byName(models, (name, entry) => ({ ...entry, name })),
+  };
+}
+
+const MOST_WORKERS = 4;
+
+function byName<Entry, Named>(
+  entries: Readonly<Record<string, Entry>>,
+  toNamed: (name: string, entry: Entry) => Named,
+): ReadonlyMap<string, Named> {
+  return new Map(Object.entries(entries).map(([name, entry]) => [name, toNamed(name, entry)]));
+}

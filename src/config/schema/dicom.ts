@@ -1,0 +1,81 @@
+/** Settings of the DICOM listener: where, for whom, within which limits. */
+import { isIP } from "node:net";
+import type { AeTitle } from "../../dicom/ae-title.ts";
+import { parseAeTitle } from "../../dicom/ae-title.ts";
+import { bytes, duration, flag, host, listOf, section, text, whole } from "../kinds.ts";
+
+export const LISTEN_DEFAULT = { host: "127.0.0.1", port: 11112 } as const;
+
+const listen = section({
+  host: host()
+    .prefault(LISTEN_DEFAULT.host)
+    .describe("Address to listen on; 0.0.0.0 is every one of this machine."),
+  port: whole(0, 65535)
+    .prefault(LISTEN_DEFAULT.port)
+    .describe("TCP port to listen on; 0 takes any that is free."),
+});
+
+const caller = section({
+  aeTitle: text<AeTitle | "*">('an AE title of 1 to 16 characters, or "*"', (written) =>
+    written === "*" ? "*" : parseAeTitle(written),
+  ).describe("Calling AE title that may open an association."),
+  from: text('an IP address, a network such as 10.20.0.0/16, or "*"', (written) =>
+    written === "*" || isNetwork(written) ? written : undefined,
+  ).describe("Where it may call from."),
+});
+
+const limits = section({
+  associations: whole(1, 1000)
+    .prefault(25)
+    .describe("Associations open at a time; more are rejected, the peer tries later."),
+  associationsPerPeer: whole(1, 1000).prefault(25).describe("The same for one peer address."),
+  pduLength: bytes("4KiB", "1MiB")
+    .prefault("128KiB")
+    .describe("Longest P-DATA-TF PDU taken, announced to the peer (PS3.8 D.1)."),
+  associateLength: bytes("4KiB", "4MiB")
+    .prefault("256KiB")
+    .describe("Longest A-ASSOCIATE-RQ PDU taken; a longer one is aborted."),
+  commandLength: bytes("1KiB", "1MiB")
+    .prefault("16KiB")
+    .describe("Longest DIMSE command set taken; a longer one is aborted."),
+  instanceLength: bytes("1MiB", "1TiB")
+    .prefault("4GiB")
+    .describe("Largest instance taken; a larger one is answered A700H."),
+}).transform(({ pduLength, associateLength, commandLength, instanceLength, ...counts }) => ({
+  ...counts,
+  pduBytes: pduLength,
+  associateBytes: associateLength,
+  commandBytes: commandLength,
+  instanceBytes: instanceLength,
+}));
+
+const timeouts = section({
+  artim: duration("1s", "10m")
+    .prefault("30s")
+    .describe(
+      "How long a peer may take to send A-ASSOCIATE-RQ once connected, and to close at the end (PS3.8 9.1.5).",
+    ),
+  idle: duration("1s", "1h").prefault("60s").describe("How long an open association may be silent."),
+  grace: duration("0s", "10m")
+    .prefault("10s")
+    .describe("How long open associations may go on when the node stops."),
+}).transform(({ artim, idle, grace }) => ({ artimMs: artim, idleMs: idle, graceMs: grace }));
+
+export const dicom = section({
+  listen: listen.prefault({}),
+  callers: listOf("callers", caller),
+  acceptDeflated: flag()
+    .prefault(false)
+    .describe(
+      "Whether Deflated Explicit VR Little Endian is accepted; what is deflated can grow a thousandfold.",
+    ),
+  limits: limits.prefault({}),
+  timeouts: timeouts.prefault({}),
+});
+
+function isNetwork(written: string): boolean {
+  const [address = "", prefix, ...more] = written.split("/");
+  const version = isIP(address);
+  if (version === 0 || more.length > 0) return false;
+  return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (version === 6 ? 128 : 32));
+}

@@ -1,0 +1,48 @@
+/** Settings of the node itself: what it is called, where it keeps things, when a series is complete, its log. */
+import * as z from "zod";
+import { aeTitle, bytes, choice, duration, line, section, whole } from "../kinds.ts";
+
+export const node = section({
+  aeTitle: aeTitle().describe("Our AE title, as SCP and as SCU."),
+  dataDir: line(1024).describe(
+    "Folder for spool, ledger and results; a relative one is seen from the config file.",
+  ),
+  reserve: bytes("0B", "1TiB")
+    .prefault("1GiB")
+    .describe("Disk space kept free; with less, C-STORE is answered A700H."),
+  workers: z
+    .exactOptional(whole(1, 64))
+    .describe("Threads for decoding and encoding; by default as many as there are cores, at most 4."),
+  stopWithin: duration("1s", "10m")
+    .prefault("30s")
+    .describe("How long a stop may take before the process ends anyway."),
+}).transform(({ reserve, stopWithin, ...rest }) => ({
+  ...rest,
+  reserveBytes: reserve,
+  stopWithinMs: stopWithin,
+}));
+
+export const assembly = section({
+  settle: duration("0s", "10m")
+    .prefault("5s")
+    .describe("A stack without gaps is complete so long after the association was released."),
+  quietPeriod: duration("1s", "1h")
+    .prefault("30s")
+    .describe("Any series is complete when nothing came for so long."),
+  maximumWait: duration("1s", "24h")
+    .prefault("30m")
+    .describe("A series is complete so long after its first image at the latest."),
+}).transform(({ settle, quietPeriod, maximumWait }) => ({
+  settleMs: settle,
+  quietPeriodMs: quietPeriod,
+  maximumWaitMs: maximumWait,
+}));
+
+export const log = section({
+  level: choice("error", "warn", "info", "debug")
+    .prefault("info")
+    .describe("The least important lines that are written."),
+  format: choice("json", "pretty")
+    .prefault("json")
+    .describe("One JSON object per line, or lines for people."),
+});

@@ -25,36 +25,80 @@ const LISTED = 8;
 
 /** @throws MODEL_ANSWER_INVALID with how many voxels are no labels; LABEL_UNKNOWN with the values that have no meaning */
 export function labelsOf(stored: Stored, placement: Placement, known: readonly number[]): LabelMap["labels"] {
-  const { numbers, slope, intercept } = stored;
-  const [columns, rows, slices] = stored.size;
-  const [perColumn, perRow, perSlice] = placement.steps;
-  const length = columns * rows * slices;
-  const labels = room(length, Math.max(0, ...known));
-  const seen = new Uint32Array(MAX_LABEL + 1);
+  const values = narrowed(stored.numbers);
   const flaws = new Map<string, number>();
-  const valueAt = readerOf(numbers);
+  const present = check(values, stored, flaws);
+  if (flaws.size > 0) {
+    const counts = [...flaws].map(([flaw, voxels]) => `${voxels} ${flaw}`).join(", ");
+    throw invalid(`Label map with voxels that are no labels: ${counts}, of ${values.length}`);
+  }
+  const meant = new Set([0, ...known]);
+  const foreign = [...present.keys()].filter((label) => present[label] === 1 && !meant.has(label));
+  if (foreign.length > 0) throw unknown(foreign);
+  return place(values, stored, placement, Math.max(0, ...known));
+}
+
+type Values = Exclude<Numbers, BigInt64Array | BigUint64Array>;
+
+/** 64 bit numbers as 32 bit ones that are labels, or too large, or negative, as those were: a BigInt per voxel is slow. */
+function narrowed(numbers: Numbers): Values {
+  const signed = numbers instanceof BigInt64Array;
+  if (!signed && !(numbers instanceof BigUint64Array)) return numbers;
+  const words = new Int32Array(numbers.buffer, numbers.byteOffset, numbers.length * 2);
+  const values = new Int32Array(numbers.length);
+  for (let at = 0; at < values.length; at += 1) {
+    const lower = words[2 * at] as number;
+    const upper = words[2 * at + 1] as number;
+    if (upper === 0 && lower >= 0) values[at] = lower;
+    else values[at] = signed && upper < 0 ? -1 : 0x7fffffff;
+  }
+  return values;
+}
+
+/** Which labels there are. Label maps are made of long runs, so a value is looked at only where it changes. */
+function check(values: Values, { slope, intercept }: Stored, flaws: Map<string, number>): Uint8Array {
+  const present = new Uint8Array(MAX_LABEL + 1);
+  const { length } = values;
+  let last = Number.NaN;
+  for (let at = 0; at < length; at += 1) {
+    const stored = values[at] as number;
+    if (stored === last) continue;
+    const value = stored * slope + intercept;
+    const label = value & MAX_LABEL;
+    if (label === value) {
+      present[label] = 1;
+      last = stored;
+    } else {
+      const flaw = flawOf(value);
+      flaws.set(flaw, (flaws.get(flaw) ?? 0) + 1);
+      last = Number.NaN; // every flaw is counted
+    }
+  }
+  return present;
+}
+
+function place(
+  values: Values,
+  { size: [columns, rows, slices], slope, intercept }: Stored,
+  { start, steps: [perColumn, perRow, perSlice] }: Placement,
+  largest: number,
+): LabelMap["labels"] {
+  const labels = room(values.length, largest);
+  const asStored = slope === 1 && intercept === 0;
+  const inOrder = start === 0 && perColumn === 1 && perRow === columns && perSlice === columns * rows;
+  if (asStored && inOrder) {
+    labels.set(values);
+    return labels;
+  }
   let from = 0;
   for (let k = 0; k < slices; k += 1) {
     for (let j = 0; j < rows; j += 1) {
-      let to = placement.start + k * perSlice + j * perRow;
+      let to = start + k * perSlice + j * perRow;
       for (let i = 0; i < columns; i += 1, from += 1, to += perColumn) {
-        const value = valueAt(from) * slope + intercept;
-        const label = value & MAX_LABEL;
-        if (label === value) {
-          labels[to] = label;
-          seen[label] = (seen[label] ?? 0) + 1;
-        } else {
-          const flaw = flawOf(value);
-          flaws.set(flaw, (flaws.get(flaw) ?? 0) + 1);
-        }
+        labels[to] = (values[from] as number) * slope + intercept;
       }
     }
   }
-  if (flaws.size > 0) {
-    const counts = [...flaws].map(([flaw, count]) => `${count} ${flaw}`).join(", ");
-    throw invalid(`Label map with voxels that are no labels: ${counts}, of ${length}`);
-  }
-  refuseUnknown(seen, known);
   return labels;
 }
 
@@ -64,19 +108,6 @@ function room(length: number, largest: number): LabelMap["labels"] {
     : new Uint16Array(new SharedArrayBuffer(length * 2));
 }
 
-/** 64 bit numbers are read as two halves: a BigInt per voxel would take minutes. */
-function readerOf(numbers: Numbers): (at: number) => number {
-  if (numbers instanceof BigInt64Array || numbers instanceof BigUint64Array) {
-    const halves = new Uint32Array(numbers.buffer, numbers.byteOffset, numbers.length * 2);
-    const upper =
-      numbers instanceof BigInt64Array
-        ? new Int32Array(numbers.buffer, numbers.byteOffset, numbers.length * 2)
-        : halves;
-    return (at) => (upper[2 * at + 1] ?? 0) * 2 ** 32 + (halves[2 * at] ?? 0);
-  }
-  return (at) => numbers[at] ?? Number.NaN;
-}
-
 function flawOf(value: number): string {
   if (Number.isNaN(value)) return "not a number";
   if (!Number.isFinite(value)) return "infinite";
@@ -84,18 +115,8 @@ function flawOf(value: number): string {
   return Number.isInteger(value) ? `above ${MAX_LABEL}` : "not whole";
 }
 
-function refuseUnknown(seen: Uint32Array, known: readonly number[]): void {
-  const meant = new Set([0, ...known]);
-  const foreign: string[] = [];
-  for (let label = 0; label <= MAX_LABEL; label += 1) {
-    const count = seen[label] ?? 0;
-    if (count > 0 && !meant.has(label)) foreign.push(`${label} (${count} voxels)`);
-  }
-  if (foreign.length === 0) return;
-  const listed = foreign.slice(0, LISTED).join(", ");
+function unknown(foreign: readonly number[]): NodeError {
   const more = foreign.length > LISTED ? ` and ${foreign.length - LISTED} more` : "";
-  throw new NodeError(
-    "LABEL_UNKNOWN",
-    `Label map with labels that are no segments of the model: ${listed}${more}`,
-  );
+  const listed = foreign.slice(0, LISTED).join(", ") + more;
+  return new NodeError("LABEL_UNKNOWN", `Label map with labels that are no segments of the model: ${listed}`);
 }

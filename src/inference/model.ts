@@ -6,8 +6,11 @@ export interface Model {
   readonly name: string;
   /** Part of the identity of its results: another version, another SEG. */
   readonly version: string;
+  /** http or https; called as it is, redirects are not followed. */
   readonly url: string;
-  /** How many places of which resource one inference takes, for example { gpu0: 1 }. */
+  /** Sent with every request, such as `authorization`; the values are secrets and are never logged. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** How many places of which resource one inference takes, for example { gpu0: 1 }; {}: one at a time. */
   readonly slots: Readonly<Record<string, number>>;
   /** From the first byte sent to the last byte received. */
   readonly deadlineMs: number;
@@ -34,14 +37,16 @@ export interface KserveRequest {
   readonly format: "kserve";
   readonly input: string;
   readonly datatype: "INT16" | "FP32";
-  /** Names of optional inputs that carry the geometry. */
+  /** Name of an optional input, FP32 [1, 3]: mm from column to column, row to row, slice to slice. */
   readonly spacing?: string;
+  /** Name of an optional input, FP32 [1, 4, 4]: (column, row, slice) to RAS mm, the affine of a NIfTI file. */
   readonly affine?: string;
 }
 
 export interface ResponseShape {
   readonly as: "labelmap";
-  /** Name of the output tensor; only for a KServe model. */
+  /** Name of the output tensor; only for a KServe model, and only needed where it has several. */
   readonly output?: string;
+  /** Limit of the answer, as received and after its Content-Encoding. */
   readonly maxBytes: number;
 }

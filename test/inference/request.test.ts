@@ -1,0 +1,159 @@
+import { createHash } from "node:crypto";
+import { gunzipSync } from "node:zlib";
+import { afterAll, expect, test } from "vitest";
+import { WorkerPool } from "../../src/base/worker-pool.ts";
+import type { KserveRequest, NiftiRequest } from "../../src/inference/model.ts";
+import { prepareVolume } from "../../src/inference/prepare.ts";
+import type { Body } from "../../src/inference/request.ts";
+import { niftiHeader } from "../../src/volume/formats/nifti-write.ts";
+import type { Volume } from "../../src/volume/volume.ts";
+import { oblique } from "../volume/formats/fixtures.ts";
+import { raw, smallVolume } from "./support.ts";
+
+const pool = new WorkerPool(1);
+afterAll(() => pool[Symbol.asyncDispose]());
+
+const volume = smallVolume();
+const file = Buffer.concat([niftiHeader(oblique, volume.voxels), Buffer.from(volume.voxels.buffer)]);
+const gzip: NiftiRequest = { ...raw, compression: "gzip" };
+const multipart = { kind: "multipart", field: "file", filename: "volume.nii.gz" } as const;
+const kserve: KserveRequest = { format: "kserve", input: "IMAGE", datatype: "INT16" };
+
+function bytesOf(body: Body): Buffer {
+  const bytes = Buffer.concat([...body.chunks()]);
+  expect(bytes.length).toBe(body.length);
+  return bytes;
+}
+
+test("a raw body is the NIfTI file", async () => {
+  using prepared = prepareVolume(volume, pool);
+  const body = await prepared.body(raw);
+  expect(body.headers).toEqual({ "content-type": "application/octet-stream" });
+  expect(bytesOf(body)).toEqual(file);
+});
+
+test("a body can be sent again", async () => {
+  using prepared = prepareVolume(volume, pool);
+  const body = await prepared.body({ ...gzip, body: multipart });
+  expect(bytesOf(body)).toEqual(bytesOf(body));
+});
+
+test("the voxels are sent from where they are, in pieces of at most 1 MiB", async () => {
+  const voxels = new Int16Array(new SharedArrayBuffer(2 * 101 * 103 * 107));
+  using prepared = prepareVolume({ grid: { ...oblique, size: [101, 103, 107] }, voxels }, pool);
+  const [, ...pieces] = [...(await prepared.body(raw)).chunks()];
+  expect(pieces.length).toBe(3);
+  expect(pieces.every((piece) => piece.buffer === voxels.buffer && piece.length <= 1024 * 1024)).toBe(true);
+});
+
+test("gzip holds the same file, in one member", async () => {
+  using prepared = prepareVolume(volume, pool);
+  const body = await prepared.body(gzip);
+  expect(body.headers["content-type"]).toBe("application/gzip");
+  const bytes = bytesOf(body);
+  expect(gunzipSync(bytes)).toEqual(file);
+  // RFC 1952: the last four bytes are the length of the member; of the only one, if it is that of the file.
+  expect(bytes.readUInt32LE(bytes.length - 4)).toBe(file.length);
+});
+
+test("gzip is made once for all models that ask for the same level", async () => {
+  using prepared = prepareVolume(volume, pool);
+  const [one, two, other] = await Promise.all([
+    prepared.body(gzip),
+    prepared.body({ ...gzip, body: multipart }),
+    prepared.body({ ...gzip, level: 9 }),
+  ]);
+  const [made] = [...one.chunks()].map((chunk) => chunk.buffer);
+  const uses = (body: Body): boolean => [...body.chunks()].some((chunk) => chunk.buffer === made);
+  expect([uses(two), uses(other)]).toEqual([true, false]);
+});
+
+test("gzip that could not be made is made again when it is asked for again", async () => {
+  const dying = new WorkerPool(1);
+  const prepared = prepareVolume(volume, dying);
+  await expect(prepared.body({ ...gzip, level: 99 })).rejects.toThrow();
+  await expect(prepared.body(gzip)).resolves.toBeDefined();
+  prepared[Symbol.dispose]();
+  await dying[Symbol.asyncDispose]();
+});
+
+// The parser of another implementation: that of fetch.
+test("a multipart body is one file part with its name", async () => {
+  using prepared = prepareVolume(volume, pool);
+  const body = await prepared.body({ ...gzip, body: { ...multipart, filename: 'a "b".nii.gz' } });
+  const form = await new Response(new Uint8Array(bytesOf(body)), { headers: body.headers }).formData();
+  expect([...form.keys()]).toEqual(["file"]);
+  const part = form.get("file") as File;
+  expect([part.name, part.type]).toEqual(['a "b".nii.gz', "application/gzip"]);
+  expect(gunzipSync(await part.arrayBuffer())).toEqual(file);
+});
+
+interface Head {
+  readonly inputs: readonly {
+    readonly name: string;
+    readonly datatype: string;
+    readonly shape: readonly number[];
+    readonly parameters: { readonly binary_data_size: number };
+  }[];
+  readonly parameters: unknown;
+}
+
+function split(body: Body): { readonly head: Head; readonly binary: Buffer } {
+  const bytes = bytesOf(body);
+  const length = Number(body.headers["inference-header-content-length"]);
+  return { head: JSON.parse(bytes.subarray(0, length).toString()) as Head, binary: bytes.subarray(length) };
+}
+
+test("a KServe body is a JSON head and the voxels, slices first", async () => {
+  using prepared = prepareVolume(volume, pool);
+  const { head, binary } = split(await prepared.body(kserve));
+  expect(head).toEqual({
+    inputs: [
+      { name: "IMAGE", datatype: "INT16", shape: [1, 1, 3, 4, 5], parameters: { binary_data_size: 120 } },
+    ],
+    parameters: { binary_data_output: true },
+  });
+  expect(binary).toEqual(Buffer.from(volume.voxels.buffer));
+});
+
+test("FP32 holds the same values as the volume", async () => {
+  using prepared = prepareVolume(volume, pool);
+  const { binary } = split(await prepared.body({ ...kserve, datatype: "FP32" }));
+  const found = Array.from({ length: 60 }, (_, n) => binary.readFloatLE(4 * n));
+  expect(found).toEqual([...volume.voxels]);
+});
+
+test("the geometry follows as tensors: spacings, and the affine of NIfTI", async () => {
+  using prepared = prepareVolume(volume, pool);
+  const { head, binary } = split(await prepared.body({ ...kserve, spacing: "SPACING", affine: "AFFINE" }));
+  expect(head.inputs.slice(1)).toEqual([
+    { name: "SPACING", datatype: "FP32", shape: [1, 3], parameters: { binary_data_size: 12 } },
+    { name: "AFFINE", datatype: "FP32", shape: [1, 4, 4], parameters: { binary_data_size: 64 } },
+  ]);
+  const floats = Array.from({ length: 19 }, (_, n) => binary.readFloatLE(120 + 4 * n));
+  const wanted = [
+    0.7, 1.1, 2.5, -0.6062178, 0.5168309, -0.4275252, 120.25, -0.35, -0.8951774, 0.7404953, -33.5, 0,
+    0.3762222, 2.3492316, -410.125, 0, 0, 0, 1,
+  ];
+  floats.forEach((value, n) => expect(value).toBeCloseTo(wanted[n] ?? Number.NaN, 4));
+});
+
+test.each([
+  ["float32", new Float32Array(60)],
+  ["uint16", new Uint16Array(60)],
+])("a volume of %s is not forced into INT16", async (_, voxels) => {
+  const other: Volume = { grid: oblique, voxels };
+  using prepared = prepareVolume(other, pool);
+  await expect(prepared.body(kserve)).rejects.toMatchObject({ code: "MODEL_INPUT_UNSUITABLE" });
+});
+
+test("a large FP32 body is converted piece by piece, without a gap", async () => {
+  const voxels = new Int16Array(new SharedArrayBuffer(2 * 101 * 103 * 107));
+  voxels.forEach((_, n) => {
+    voxels[n] = (n * 31) % 4001;
+  });
+  using prepared = prepareVolume({ grid: { ...oblique, size: [101, 103, 107] }, voxels }, pool);
+  const { binary } = split(await prepared.body({ ...kserve, datatype: "FP32" }));
+  const wanted = createHash("sha256").update(new Uint8Array(new Float32Array(voxels).buffer));
+  expect(createHash("sha256").update(binary).digest("hex")).toBe(wanted.digest("hex"));
+});

@@ -1,0 +1,88 @@
+/** A small volume, a model of it, and the answer such a model gives. */
+import type { Clock } from "../../src/base/clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { type Log, type LogFields, silentLog } from "../../src/base/log.ts";
+import { WorkerPool } from "../../src/base/worker-pool.ts";
+import { createInference, type Inference } from "../../src/inference/dispatch.ts";
+import type { Model, NiftiRequest } from "../../src/inference/model.ts";
+import type { Volume } from "../../src/volume/volume.ts";
+import { allLabels, oblique, plain } from "../volume/formats/fixtures.ts";
+
+export const raw: NiftiRequest = { format: "nifti", compression: "none", level: 1, body: { kind: "raw" } };
+
+/** On the grid of the fixtures: voxel n has the value 7n - 200. */
+export function smallVolume(): Volume {
+  const voxels = new Int16Array(new SharedArrayBuffer(120));
+  voxels.forEach((_, n) => {
+    voxels[n] = 7 * n - 200;
+  });
+  return { grid: oblique, voxels };
+}
+
+/** The label map of the fixtures as ITK writes it. */
+export const goodAnswer = plain("ITK, NIfTI");
+
+export type TestModel = Model & { readonly segments: ReadonlyMap<number, unknown> };
+
+export function model(url: string, change: Partial<TestModel> = {}): TestModel {
+  return {
+    name: "mandible",
+    version: "1",
+    url,
+    slots: {},
+    deadlineMs: 20_000,
+    attempts: 1,
+    request: raw,
+    response: { as: "labelmap", maxBytes: 1_000_000 },
+    segments: new Map(allLabels.map((label) => [label, {}])),
+    ...change,
+  };
+}
+
+/** A clock that never waits, and remembers how long it was asked to. */
+export function impatientClock(): Clock & { readonly waits: number[] } {
+  const waits: number[] = [];
+  return {
+    ...systemClock,
+    waits,
+    async sleep(ms, options) {
+      waits.push(ms);
+      options?.signal?.throwIfAborted();
+    },
+  };
+}
+
+export interface Line extends LogFields {
+  readonly event: string;
+}
+
+export function recordingLog(): Log & { readonly lines: Line[] } {
+  const lines: Line[] = [];
+  const record = (event: string, fields: LogFields): void => void lines.push({ event, ...fields });
+  return { ...silentLog, lines, info: record, warn: record, error: record };
+}
+
+export interface Setup extends AsyncDisposable {
+  readonly inference: Inference;
+  readonly clock: ReturnType<typeof impatientClock>;
+  readonly log: ReturnType<typeof recordingLog>;
+}
+
+export function setup(models: readonly TestModel[], slots: Readonly<Record<string, number>> = {}): Setup {
+  const pool = new WorkerPool(1);
+  const clock = impatientClock();
+  const log = recordingLog();
+  const settings = { models: new Map(models.map((each) => [each.name, each])), slots };
+  const inference = createInference(settings, { log, clock, pool });
+  return {
+    inference,
+    clock,
+    log,
+    async [Symbol.asyncDispose]() {
+      await inference[Symbol.asyncDispose]();
+      await pool[Symbol.asyncDispose]();
+    },
+  };
+}
+
+export const never = new AbortController().signal;

@@ -101,6 +101,8 @@ function checkAgainstHeader(stream: Codestream, coding: Coding, format: PixelFor
   if (stream.precision > format.bitsAllocated)
     throw wrong(`${stream.precision} bits in ${format.bitsAllocated} allocated`);
   if (stream.signed && !format.signed) throw wrong("signed samples under an unsigned Pixel Representation");
+  // Both JPEG 2000 decoders return 0 for negative bytes (measured); their 16 bit output is right.
+  if (stream.signed && stream.precision <= 8) throw wrong("signed bytes in a JPEG 2000 codestream");
 }
 
 function storedBits({ bitsStored, highBit }: PixelFormat): { readonly bits: number; readonly shift: number } {

@@ -16,10 +16,9 @@ export function codec<Instance>(
 ): <Result>(work: (instance: Instance) => Result) => Promise<Result> {
   let current: Promise<Instance> | undefined;
   return async (work) => {
-    current ??= load();
-    const instance = await current;
     try {
-      return work(instance);
+      current ??= load();
+      return work(await current);
     } catch (thrown) {
       current = undefined;
       // Emscripten throws numbers and objects that cannot cross to another thread; only the text is kept.
@@ -37,8 +36,10 @@ export interface CornerstoneDecoder {
   delete(): void;
 }
 
-/** Emscripten options: no codec may write to the standard output of the node. */
-export const QUIET = { print: () => {}, printErr: () => {} } as const;
+/** Emscripten options: no codec may write to the node's output. The object becomes the instance: one for each. */
+export function quiet(): object {
+  return { print: () => {}, printErr: () => {} };
+}
 
 /** Decodes one frame and copies it out of the codec's memory. */
 export function decodeWith(decoder: CornerstoneDecoder, frame: Uint8Array): Uint8Array {

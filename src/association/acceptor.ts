@@ -1,0 +1,265 @@
+/**
+ * One association from the side that was called: Verification and Storage, PS3.4 annexes A and B.
+ *
+ * In:   a connection (through upper-layer.ts) and the terms of the node.
+ * Out:  instances into the handler's sinks, responses to the peer, one log line at the end.
+ *
+ *   asked ──refused──▶ over
+ *   asked ──accepted──▶ open ──released, aborted──▶ over (its sink discarded, the handler told)
+ *
+ * One message at a time: while a sink is full, or an instance is being finished, nothing is read from the peer. A
+ * peer that sends ahead is thereby answered in order.
+ */
+import type { Socket } from "node:net";
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import { STATUS } from "../dicom/constants.ts";
+import { APPLICATION_CONTEXT, type AssociateRequest, encodeAssociateAccept } from "./associate-pdu.ts";
+import { type Command, encodeCommand } from "./command.ts";
+import { AbortReason } from "./dimse.ts";
+import type { Indication } from "./indication.ts";
+import { MessageReader } from "./message-reader.ts";
+import { answerTo, BUSY, type Context, type Terms } from "./negotiation.ts";
+import { operationOf, responseTo } from "./operation.ts";
+import type { Rejection } from "./pdu.ts";
+import type { Wait } from "./pdu-reader.ts";
+import { PeerFault } from "./peer-fault.ts";
+import type { Places } from "./places.ts";
+import type { AssociationFacts, InstanceSink, StorageHandler } from "./storage-handler.ts";
+import { UpperLayer, type UpperLayerSettings } from "./upper-layer.ts";
+
+export interface AcceptorSettings extends Terms, UpperLayerSettings {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly handler: StorageHandler;
+  readonly places: Places;
+  readonly commandBytes: number;
+  readonly instanceBytes: number;
+  /** No new association is taken any more. */
+  readonly isStopping: () => boolean;
+}
+
+/** A request whose data set is coming in. */
+interface Incoming {
+  readonly contextId: number;
+  readonly command: Command;
+  /** Undefined once discarded, or if the data set is not wanted. */
+  sink: InstanceSink | undefined;
+  /** What to answer if there is no sink; undefined: nothing. */
+  status: number | undefined;
+  bytes: number;
+}
+
+export class Acceptor {
+  /** The connection is gone, every sink has settled, the handler has been told. Never rejects. */
+  readonly ended: Promise<void>;
+  readonly #facts: Omit<AssociationFacts, "callingAeTitle" | "calledAeTitle">;
+  readonly #settings: AcceptorSettings;
+  readonly #upper: UpperLayer;
+  readonly #messages: MessageReader;
+  /** Set when the association is accepted. */
+  #association: AssociationFacts | undefined;
+  #contexts: ReadonlyMap<number, Context> = new Map();
+  #place: Disposable | undefined;
+  #incoming: Incoming | undefined;
+  /** The finish or discard that is under way; settles always. */
+  #settling: Promise<unknown> = Promise.resolve();
+  #closing: Promise<void> | undefined;
+  #instances = 0;
+  #bytes = 0;
+  #openedAt = 0;
+
+  constructor(
+    socket: Socket,
+    facts: { readonly id: number; readonly peer: string },
+    settings: AcceptorSettings,
+  ) {
+    this.#facts = facts;
+    this.#settings = settings;
+    this.#messages = new MessageReader(
+      {
+        command: (contextId, command) => this.#begin(contextId, command),
+        dataSetFragment: (bytes) => this.#take(bytes),
+        dataSetEnd: () => this.#end(),
+      },
+      settings.commandBytes,
+    );
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.ended = promise;
+    this.#upper = UpperLayer.accept(
+      socket,
+      {
+        indicate: (indication) => this.#indicated(indication),
+        fragment: (pdv, bytes, isEnd) => this.#messages.fragment(pdv, bytes, isEnd),
+        failed: (error) => this.#failed(error),
+        ended: (reason) => resolve(this.#over("aborted", reason)),
+      },
+      settings,
+    );
+  }
+
+  /** Data may still come. */
+  get isOpen(): boolean {
+    return this.#upper.isOpen;
+  }
+
+  /** Ends the association without asking the peer. */
+  stop(reason: string): void {
+    this.#upper.abort(reason);
+    this.#upper.destroy(reason);
+  }
+
+  #indicated(indication: Indication): void {
+    switch (indication.kind) {
+      case "requested":
+        return this.#decide(indication.request);
+      case "release requested":
+        return this.#release();
+      case "aborted":
+        return void this.#over("aborted", indication.reason);
+      case "accepted":
+      case "rejected":
+      case "released":
+        throw new Error(`bug: ${indication.kind} in an acceptor`);
+    }
+  }
+
+  #decide(request: AssociateRequest): void {
+    const answer = answerTo(request, this.#facts.peer, this.#settings);
+    if (answer.kind === "rejected") return this.#refuse(answer.rejection, answer.reason);
+    if (this.#settings.isStopping()) return this.#refuse(BUSY, "the node is stopping");
+    const place = this.#settings.places.take(this.#facts.peer);
+    if (!place) return this.#refuse(BUSY, "too many associations");
+    this.#place = place;
+    const { callingAeTitle, calledAeTitle } = answer;
+    const association = { ...this.#facts, callingAeTitle, calledAeTitle };
+    if (this.#settings.handler.admit(association) === "busy") return this.#refuse(BUSY, "no room");
+    this.#association = association;
+    this.#contexts = answer.contexts;
+    this.#openedAt = this.#settings.clock.elapsed();
+    const accept = {
+      callingAeTitle,
+      calledAeTitle,
+      applicationContext: APPLICATION_CONTEXT,
+      contexts: answer.answers,
+      maxPduBytes: this.#settings.limits.pduBytes,
+    };
+    this.#upper.acceptAssociation(encodeAssociateAccept(accept));
+  }
+
+  #refuse(rejection: Rejection, reason: string): void {
+    this.#place?.[Symbol.dispose]();
+    this.#closing = Promise.resolve();
+    this.#settings.log.warn("association.rejected", { peer: this.#facts.peer, reason });
+    this.#upper.rejectAssociation(rejection, reason);
+  }
+
+  #release(): void {
+    if (!this.#messages.isBetweenMessages) {
+      throw new PeerFault("release within a message", AbortReason.UnexpectedPdu);
+    }
+    this.#upper.answerRelease();
+    void this.#over("released");
+  }
+
+  #begin(contextId: number, command: Command): Wait {
+    const context = this.#contexts.get(contextId);
+    const association = this.#association;
+    if (!context || !association) throw new PeerFault("presentation context that was not accepted");
+    const operation = operationOf(command, context);
+    const incoming: Incoming = { contextId, command, sink: undefined, status: undefined, bytes: 0 };
+    this.#incoming = incoming;
+    if (operation.kind === "answer") incoming.status = operation.status;
+    if (operation.kind === "store") {
+      const { sopClassUid, sopInstanceUid, priority } = operation;
+      const { transferSyntaxUid } = context;
+      const request = { association, sopClassUid, sopInstanceUid, transferSyntaxUid, priority };
+      const opened = this.#settings.handler.open(request);
+      if (typeof opened === "number") incoming.status = opened;
+      else incoming.sink = opened;
+    }
+    return command.hasDataSet ? undefined : this.#end();
+  }
+
+  #take(bytes: Uint8Array): Wait {
+    const incoming = this.#incoming;
+    const sink = incoming?.sink;
+    if (!sink) return undefined;
+    incoming.bytes += bytes.length;
+    if (incoming.bytes > this.#settings.instanceBytes) {
+      incoming.sink = undefined;
+      incoming.status = STATUS.OUT_OF_RESOURCES;
+      return this.#settle(sink.discard());
+    }
+    return sink.write(bytes) ? undefined : sink.drained();
+  }
+
+  #end(): Wait {
+    const incoming = this.#incoming;
+    this.#incoming = undefined;
+    if (!incoming) return undefined;
+    return incoming.sink ? this.#finish(incoming, incoming.sink) : this.#respond(incoming, incoming.status);
+  }
+
+  async #finish(incoming: Incoming, sink: InstanceSink): Promise<void> {
+    const status = await this.#settle(sink.finish());
+    this.#instances += 1;
+    this.#bytes += incoming.bytes;
+    await this.#respond(incoming, status);
+  }
+
+  #settle<T>(work: Promise<T>): Promise<T> {
+    this.#settling = Promise.allSettled([work]);
+    return work;
+  }
+
+  #respond({ contextId, command }: Incoming, status: number | undefined): Wait {
+    if (status === undefined) return undefined;
+    const pdv = { contextId, isCommand: true, isLast: true };
+    this.#upper.sendData(pdv, [encodeCommand(responseTo(command, status))]);
+    return this.#upper.isCongested ? this.#drain() : undefined;
+  }
+
+  /** A peer that sends and never reads its answers is the one to wait for. */
+  async #drain(): Promise<void> {
+    this.#upper.watch(true);
+    await this.#upper.drained();
+    this.#upper.watch(false);
+  }
+
+  #failed(error: unknown): void {
+    this.#settings.log.error("association.failed", { association: this.#facts.id, error });
+    void this.#over("aborted", "internal error");
+  }
+
+  #over(how: "released" | "aborted", reason?: string): Promise<void> {
+    this.#closing ??= this.#close(how, reason);
+    return this.#closing;
+  }
+
+  async #close(how: "released" | "aborted", reason: string | undefined): Promise<void> {
+    const sink = this.#incoming?.sink;
+    this.#incoming = undefined;
+    try {
+      if (sink) await this.#settle(sink.discard());
+      await this.#settling;
+      if (this.#association) this.#settings.handler.closed(this.#association, how);
+    } catch (error) {
+      this.#settings.log.error("association.failed", { association: this.#facts.id, error });
+    }
+    this.#place?.[Symbol.dispose]();
+    this.#report(how, reason);
+  }
+
+  #report(how: "released" | "aborted", reason = "connection closed"): void {
+    const { log, clock } = this.#settings;
+    const { id, peer } = this.#facts;
+    if (!this.#association) return log.info("connection.dropped", { peer, reason });
+    const { callingAeTitle } = this.#association;
+    const elapsedMs = Math.round(clock.elapsed() - this.#openedAt);
+    const done = { instances: this.#instances, bytes: this.#bytes, elapsedMs };
+    if (how === "released")
+      log.info("association.closed", { association: id, callingAeTitle, peer, ...done });
+    else log.warn("association.aborted", { association: id, callingAeTitle, peer, reason, ...done });
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * The node's Verification and Storage SCP: listens, bounds what may connect, and ends in order.
+ *
+ * Each connection becomes an Acceptor (acceptor.ts). Two bounds: associations, whose surplus is refused with
+ * 2/3/2 so that the sender tries again; and connections, whose surplus is closed at once, because a stranger may
+ * hold one for as long as ARTIM lets it.
+ */
+import { once } from "node:events";
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import type { Clock } from "../base/clock.ts";
+import { NodeError } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import type { AeTitle } from "../dicom/ae-title.ts";
+import { Acceptor, type AcceptorSettings } from "./acceptor.ts";
+import { type Caller, callerCheck, plainAddress } from "./callers.ts";
+import { Places } from "./places.ts";
+import type { StorageHandler } from "./storage-handler.ts";
+
+export interface ScpSettings {
+  readonly aeTitle: AeTitle;
+  readonly host: string;
+  /** 0 takes any that is free. */
+  readonly port: number;
+  readonly callers: readonly Caller[];
+  /** Off by default: what is deflated can grow a thousandfold. */
+  readonly acceptDeflated: boolean;
+  readonly limits: ScpLimits;
+  readonly timeouts: ScpTimeouts;
+}
+
+export interface ScpLimits {
+  readonly associations: number;
+  readonly associationsPerPeer: number;
+  /** Longest P-DATA-TF taken; announced to the peer. */
+  readonly pduBytes: number;
+  readonly associateBytes: number;
+  readonly commandBytes: number;
+  /** A longer data set is dropped and answered A700H. */
+  readonly instanceBytes: number;
+}
+
+export interface ScpTimeouts {
+  /** PS3.8 9.1.5. */
+  readonly artimMs: number;
+  /** Between two data values of an open association; time the node itself needs does not count. */
+  readonly idleMs: number;
+  /** How long open associations may go on when the node stops. */
+  readonly graceMs: number;
+}
+
+/** Disposing closes the listener, lets open associations finish within graceMs, then aborts them. */
+export interface Scp extends AsyncDisposable {
+  readonly port: number;
+}
+
+/** So many connections for each association allowed: some are being refused, some are closing. */
+const CONNECTIONS_PER_ASSOCIATION = 2;
+
+/** @throws NodeError LISTEN_FAILED; CONFIG_INVALID for a caller's address */
+export async function listen(
+  settings: ScpSettings,
+  handler: StorageHandler,
+  system: { readonly log: Log; readonly clock: Clock },
+): Promise<Scp> {
+  const listener = new Listener(settings, handler, system);
+  await listener.open(settings);
+  return listener;
+}
+
+class Listener implements Scp {
+  readonly #server: Server;
+  readonly #settings: AcceptorSettings;
+  readonly #graceMs: number;
+  readonly #connections: Places;
+  readonly #acceptors = new Set<Acceptor>();
+  #lastId = 0;
+  #isStopping = false;
+
+  constructor(
+    settings: ScpSettings,
+    handler: StorageHandler,
+    system: { readonly log: Log; readonly clock: Clock },
+  ) {
+    const { limits, timeouts } = settings;
+    this.#graceMs = timeouts.graceMs;
+    this.#connections = new Places(
+      limits.associations * CONNECTIONS_PER_ASSOCIATION,
+      limits.associationsPerPeer * CONNECTIONS_PER_ASSOCIATION,
+    );
+    this.#settings = {
+      ...system,
+      handler,
+      aeTitle: settings.aeTitle,
+      checkCaller: callerCheck(settings.callers),
+      acceptDeflated: settings.acceptDeflated,
+      limits,
+      commandBytes: limits.commandBytes,
+      instanceBytes: limits.instanceBytes,
+      places: new Places(limits.associations, limits.associationsPerPeer),
+      artimMs: timeouts.artimMs,
+      idleMs: timeouts.idleMs,
+      stallMs: timeouts.idleMs,
+      isStopping: () => this.#isStopping,
+    };
+    this.#server = createServer({ noDelay: true }, (socket) => this.#connected(socket));
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  async open({ host, port }: ScpSettings): Promise<void> {
+    try {
+      this.#server.listen({ host, port });
+      await once(this.#server, "listening");
+    } catch (cause) {
+      throw new NodeError("LISTEN_FAILED", `DICOM listener: cannot listen on ${host}:${port}`, { cause });
+    }
+    this.#server.on("error", (error) => this.#settings.log.error("association.listener", { error }));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isStopping = true;
+    const grace = this.#settings.clock.after(this.#graceMs, () => {
+      for (const acceptor of this.#acceptors) acceptor.stop("the node is stopping");
+    });
+    for (const acceptor of this.#acceptors) if (!acceptor.isOpen) acceptor.stop("the node is stopping");
+    const closed = once(this.#server, "close");
+    this.#server.close();
+    await closed;
+    await Promise.all([...this.#acceptors].map(({ ended }) => ended));
+    grace[Symbol.dispose]();
+  }
+
+  #connected(socket: Socket): void {
+    const peer = plainAddress(socket.remoteAddress ?? "");
+    const place = this.#connections.take(peer);
+    if (!place) {
+      this.#settings.log.debug("connection.refused", { peer });
+      return void socket.on("error", () => {}).destroy();
+    }
+    this.#lastId += 1;
+    const acceptor = new Acceptor(socket, { id: this.#lastId, peer }, this.#settings);
+    this.#acceptors.add(acceptor);
+    void acceptor.ended.then(() => {
+      place[Symbol.dispose]();
+      this.#acceptors.delete(acceptor);
+    });
+  }
+}

@@ -7,6 +7,11 @@ const exitWith = (code: number): void => {
   process.exitCode = code;
 };
 
+/** Whoever reads our output may stop reading: `isocenter check … | head`. */
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+});
+
 const program = new Command("isocenter")
   .description("The DICOM node where a PACS and its AI models meet.")
   .version("0.1.0")

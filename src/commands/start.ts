@@ -26,11 +26,12 @@ export async function start(file: string | undefined, print: (line: string) => v
   }
   const { config } = loaded;
   const log = createLog(config.log);
+  const stopped = stopRequested();
   try {
     await using node = await startNode(config, { log, clock: systemClock });
     log.info("node.started", { port: node.port, path: config.node.dataDir });
     if (config.log.format === "pretty") welcome(config, { path, port: node.port, print });
-    const signal = await stopRequested();
+    const signal = await stopped;
     log.info("node.stopping", { signal });
     setTimeout(() => process.exit(1), config.node.stopWithinMs).unref();
   } catch (error) {

@@ -18,7 +18,9 @@ const { services } = parse(readFileSync("docker/compose.yaml", "utf8"), { merge:
 };
 
 test("the image copies what is there, runs Node 24 as another user than root, and builds nothing", () => {
-  const copied = [...dockerfile.matchAll(/^COPY (.+) \S+$/gm)].flatMap(([, sources = ""]) => sources.split(" "));
+  const copied = [...dockerfile.matchAll(/^COPY (.+) \S+$/gm)].flatMap(([, sources = ""]) =>
+    sources.split(" "),
+  );
   expect(copied).toContain("src");
   expect(copied.filter((path) => !existsSync(path))).toEqual([]);
   expect(dockerfile).toMatch(/^FROM node:24-slim$/m);

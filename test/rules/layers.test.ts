@@ -53,7 +53,7 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   winston: ["ops/"],
   "node:sqlite": ["ledger/"],
   zod: ["config/"],
-  yaml: ["config/"],
+  yaml: ["config/", "demo/"],
   "@marcbachmann/cel-js": ["routing/"],
   commander: ["main.ts", "commands/"],
   "dcmjs-codecs": ["volume/codecs/"],

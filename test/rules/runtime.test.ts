@@ -24,7 +24,9 @@ test("the node starts under Node itself, says its port, and ends properly at the
   try {
     const config = join(folder, "node.yaml");
     await writeFile(config, CONFIG(join(folder, "data")));
-    const child = spawn(process.execPath, ["src/main.ts", "start", "-c", config], { stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(process.execPath, ["src/main.ts", "start", "-c", config], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     const exit = once(child, "exit");
     const events: string[] = [];
     for await (const line of createInterface(child.stdout)) {
@@ -45,5 +47,6 @@ test("help names every command", async () => {
   const child = spawn(process.execPath, ["src/main.ts", "--help"], { stdio: ["ignore", "pipe", "inherit"] });
   const lines: string[] = [];
   for await (const line of createInterface(child.stdout)) lines.push(line);
-  for (const command of ["start", "check", "demo"]) expect(lines.join("\n")).toMatch(new RegExp(`^  ${command}\\b`, "m"));
+  for (const command of ["start", "check", "demo"])
+    expect(lines.join("\n")).toMatch(new RegExp(`^  ${command}\\b`, "m"));
 });

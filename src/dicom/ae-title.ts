@@ -7,6 +7,6 @@ declare const kind: unique symbol;
 export type AeTitle = string & { readonly [kind]: "AeTitle" };
 
 export function parseAeTitle(text: string): AeTitle | undefined {
-  const trimmed = text.trim();
+  const trimmed = text.replace(/^ +/, "").replace(/(?<! ) +$/, "");
   return /^[\x20-\x5b\x5d-\x7e]{1,16}$/.test(trimmed) ? (trimmed as AeTitle) : undefined;
 }

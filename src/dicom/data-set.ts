@@ -5,7 +5,7 @@
  * reading stops at Pixel Data. Strings come out decoded by the character set that is in force at their level,
  * PS3.3 C.12.1.1.2, without padding.
  */
-import { type CharacterSet, decodeText } from "./character-set.ts";
+import { type CharacterSet, decodeText, withoutPadding } from "./character-set.ts";
 
 /** Group in the upper, element in the lower 16 bits: 0x00100010 is (0010,0010) Patient's Name. */
 export type Tag = number;
@@ -89,6 +89,6 @@ const BINARY: Readonly<
 
 /** Leading spaces mean something in LT, ST, UT (PS3.5 6.2); trailing padding never does. */
 function trim(value: string, vr: string): string {
-  const ended = value.replace(/[\0 ]+$/, "");
+  const ended = withoutPadding(value);
   return UNSPLIT.has(vr) ? ended : ended.trimStart();
 }

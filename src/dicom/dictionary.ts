@@ -15,6 +15,8 @@ interface Entry {
 /** dcmjs writes a choice of representations in lower case; this is the one for implicit VR (PS3.5 annex A). */
 const CHOICES: Readonly<Record<string, string>> = { ox: "OW", xs: "US", up: "UL", lt: "OW" };
 
+/** US, or SS where the pixels are signed (PS3.5 A.1). */
+const asPixels = new Set<Tag>();
 const byTag = new Map<Tag, Entry>();
 const byKeyword = new Map<string, Tag>();
 
@@ -23,6 +25,7 @@ for (const [key, { name, vr }] of Object.entries(dictionary)) {
   if (!digits || vr === "na" || !name) continue;
   const tag = Number.parseInt(`${digits[1]}${digits[2]}`, 16);
   if ((tag >>> 16) & 1) continue;
+  if (vr === "xs") asPixels.add(tag);
   byTag.set(tag, { keyword: name, vr: CHOICES[vr] ?? vr });
   if (!byKeyword.has(name)) byKeyword.set(name, tag);
 }
@@ -44,6 +47,11 @@ export function keywords(): Iterable<string> {
 
 export function vrOf(tag: Tag): string | undefined {
   return byTag.get(tag)?.vr;
+}
+
+/** The representation is that of the pixels, by (0028,0103) Pixel Representation. */
+export function isAsPixels(tag: Tag): boolean {
+  return asPixels.has(tag);
 }
 
 export function keywordOf(tag: Tag): string | undefined {

@@ -1,7 +1,8 @@
 /**
  * Data set to bytes: Explicit VR Little Endian, PS3.5 7.1.2, and the file around it, PS3.10 7.1. Pure.
  *
- * Sequences and items have defined lengths; values are padded to even length with the byte their VR asks for.
+ * Sequences and items have defined lengths; values are padded to even length with the byte their VR asks for. A
+ * value too long for its VR, which an implicit VR source can have, is written as UN (PS3.5 6.2.2, note 7).
  * Elements are written in ascending order of tag. The same data set gives the same bytes.
  */
 import { IMPLEMENTATION } from "./constants.ts";
@@ -89,7 +90,6 @@ class Writer {
       this.#uint16(0);
       this.uint32(length);
     } else {
-      if (length > 0xffff) throw new Error(`bug: ${length} bytes in an element of VR ${vr}`);
       this.#uint16(length);
     }
   }
@@ -109,7 +109,8 @@ class Writer {
     if ("items" in element) return this.#sequence(tag, element.items);
     const { vr, bytes } = element;
     const odd = bytes.length % 2;
-    this.head(tag, vr, bytes.length + odd);
+    const length = bytes.length + odd;
+    this.head(tag, length > 0xffff && !LONG_LENGTH.has(vr) ? "UN" : vr, length);
     this.raw(bytes);
     if (odd) this.raw(Uint8Array.of(ZERO_PADDED.has(vr) ? 0 : 0x20));
   }

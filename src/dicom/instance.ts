@@ -1,9 +1,10 @@
 /**
  * What the node needs to know of one instance before any pixel is read: who it is and where it lies. Pure.
  *
- * Read once, when it arrives. Numbers that are missing or broken are left out, never guessed.
+ * Read once, when it arrives. Numbers that are missing or broken are left out, never guessed; a value that is longer
+ * than any of these can be is not looked at.
  */
-import { type DataSet, numberOf, numbersOf, stringOf } from "./data-set.ts";
+import { type DataSet, type Element, numberOf, numbersOf, stringOf, type Tag } from "./data-set.ts";
 import { tagOf } from "./dictionary.ts";
 import { type InstanceUid, parseUid, type SeriesUid, type SopClassUid, type StudyUid } from "./uid.ts";
 
@@ -46,8 +47,14 @@ const TAG = {
   announcedInAcquisition: tagOf("ImagesInAcquisition"),
 };
 
+/** Nothing above this tag is looked at. */
+export const LAST_INSTANCE_TAG: Tag = Math.max(...Object.values(TAG));
+
+const LONGEST_VALUE_BYTES = 1024;
+
 /** The four UIDs of PS3.3 C.12.1 and C.7 are type 1: without one of them an object has no place. */
-export function readInstance(dataSet: DataSet): Read {
+export function readInstance(whole: DataSet): Read {
+  const dataSet = excerptOf(whole);
   const studyUid = parseUid<StudyUid>(stringOf(dataSet, TAG.studyUid));
   const seriesUid = parseUid<SeriesUid>(stringOf(dataSet, TAG.seriesUid));
   const sopInstanceUid = parseUid<InstanceUid>(stringOf(dataSet, TAG.sopInstanceUid));
@@ -58,6 +65,16 @@ export function readInstance(dataSet: DataSet): Read {
   if (!seriesUid) return { kind: "incomplete", missing: "SeriesInstanceUID" };
   const facts = factsOf(dataSet);
   return { kind: "instance", instance: { studyUid, seriesUid, sopInstanceUid, sopClassUid, facts } };
+}
+
+function excerptOf({ characterSet, elements }: DataSet): DataSet {
+  const excerpt = new Map<Tag, Element>();
+  for (const tag of Object.values(TAG)) {
+    const element = elements.get(tag);
+    if (element && "bytes" in element && element.bytes.length <= LONGEST_VALUE_BYTES)
+      excerpt.set(tag, element);
+  }
+  return { characterSet, elements: excerpt };
 }
 
 function factsOf(dataSet: DataSet): InstanceFacts {

@@ -11,31 +11,57 @@ import { type FileHandle, open } from "node:fs/promises";
 import { constants, inflateRawSync } from "node:zlib";
 import { NodeError } from "../base/errors.ts";
 import { TRANSFER_SYNTAX } from "./constants.ts";
-import { type DataSet, stringOf } from "./data-set.ts";
-import { type Encoding, type PixelDataPlace, readDataSet, ShortRead } from "./read.ts";
+import { type DataSet, stringOf, type Tag } from "./data-set.ts";
+import { type Encoding, type PixelDataPlace, readDataSet, ShortRead, type Stream } from "./read.ts";
 import { parseUid, type TransferSyntaxUid } from "./uid.ts";
 
-export interface Part10 {
+export interface Part10Meta {
   readonly transferSyntaxUid: TransferSyntaxUid;
   readonly meta: DataSet;
+  /** Where the data set begins in the file. */
+  readonly dataSetOffset: number;
+}
+
+export interface Part10 extends Part10Meta {
   /** Up to Pixel Data. */
   readonly dataSet: DataSet;
   /** What the offset of `pixelData` counts in: the file, or the data set inflated. */
   readonly body: Uint8Array;
   readonly pixelData?: PixelDataPlace;
-  /** Where the data set begins in the file. */
-  readonly dataSetOffset: number;
+}
+
+/** What is read of a header; undefined: all up to Pixel Data. */
+export interface HeaderOptions {
+  /** Elements above this tag may be missing from the answer. */
+  readonly last?: Tag;
+  /** More are refused: for who must not be held up. */
+  readonly mostElements?: number;
+}
+
+interface Piece {
+  readonly bytes: Uint8Array;
+  readonly isPrefix: boolean;
 }
 
 const FIRST_READ_BYTES = 64 * 1024;
 const HEADER_LIMIT_BYTES = 64 * 1024 * 1024;
 const INFLATED_LIMIT_BYTES = 1024 * 1024 * 1024;
+/** A kilobyte of a deflated stream can hold a megabyte of zeros: headers are inflated little by little. */
+const FIRST_INFLATED_BYTES = 4 * 1024;
+const INFLATED_HEADER_LIMIT_BYTES = 16 * 1024 * 1024;
 const TRANSFER_SYNTAX_UID = 0x00020010;
 const EXPLICIT: Encoding = { explicitVr: true, bigEndian: false };
 
 /** @throws NodeError DATA_SET_INVALID */
 export function readPart10(file: Uint8Array): Part10 {
-  return whole(() => parse(file, INFLATED_LIMIT_BYTES, true));
+  return whole(() => {
+    const meta = parseMeta({ bytes: file, isPrefix: false });
+    const { transferSyntaxUid, dataSetOffset } = meta;
+    const encoding = encodingOf(transferSyntaxUid);
+    if (!isDeflated(transferSyntaxUid)) return part10(meta, file, readDataSet(file, dataSetOffset, encoding));
+    const body = inflate(file.subarray(dataSetOffset), INFLATED_LIMIT_BYTES, true);
+    return part10(meta, body, readDataSet(body, 0, encoding));
+  });
 }
 
 /**
@@ -43,20 +69,27 @@ export function readPart10(file: Uint8Array): Part10 {
  *
  * @throws NodeError DATA_SET_INVALID; what the file system throws
  */
-export async function readPart10Header(path: string): Promise<Part10> {
-  await using file = await open(path);
-  const { size } = await file.stat();
-  for (let length = FIRST_READ_BYTES; ; length *= 4) {
-    const bytes = await head(file, Math.min(length, size));
-    if (length >= size) return whole(() => parse(bytes, HEADER_LIMIT_BYTES, true));
-    try {
-      return parse(bytes, HEADER_LIMIT_BYTES, false);
-    } catch (error) {
-      if (!(error instanceof ShortRead)) throw error;
-      if (length >= HEADER_LIMIT_BYTES)
-        throw invalid(`header longer than ${HEADER_LIMIT_BYTES} bytes`, error);
+export async function readPart10Header(path: string, options: HeaderOptions = {}): Promise<Part10> {
+  return readHead(path, (piece) => {
+    const meta = parseMeta(piece);
+    const { transferSyntaxUid, dataSetOffset } = meta;
+    const encoding = encodingOf(transferSyntaxUid);
+    if (!isDeflated(transferSyntaxUid)) {
+      return part10(meta, piece.bytes, upTo(options, piece, dataSetOffset, encoding));
     }
-  }
+    const deflated = { bytes: piece.bytes.subarray(dataSetOffset), isPrefix: piece.isPrefix };
+    const { body, stream } = inflatedHead(deflated, (inflated) => upTo(options, inflated, 0, encoding));
+    return part10(meta, body, stream);
+  });
+}
+
+/**
+ * What a file says of itself before its data set.
+ *
+ * @throws NodeError DATA_SET_INVALID; what the file system throws
+ */
+export async function readPart10Meta(path: string): Promise<Part10Meta> {
+  return readHead(path, parseMeta);
 }
 
 /** The encoding of a data set by its transfer syntax, PS3.5 annex A. */
@@ -68,39 +101,73 @@ export function encodingOf(transferSyntaxUid: TransferSyntaxUid): Encoding {
 }
 
 /**
- * The head of a data set that is still arriving, without preamble and meta information.
+ * The head of a data set, without preamble and meta information.
  *
- * @returns undefined if the header is longer than the bytes given
+ * @param options.isPrefix  more of the data set follows
+ * @returns undefined if the header, or its part up to `last`, is longer than the bytes given
  * @throws  NodeError DATA_SET_INVALID
  */
 export function readDataSetHead(
   bytes: Uint8Array,
   transferSyntaxUid: TransferSyntaxUid,
+  options: HeaderOptions & { readonly isPrefix: boolean },
 ): DataSet | undefined {
+  const encoding = encodingOf(transferSyntaxUid);
+  const read = (piece: Piece): Stream => upTo(options, piece, 0, encoding);
+  const piece = { bytes, isPrefix: options.isPrefix };
   try {
-    const body = isDeflated(transferSyntaxUid) ? inflate(bytes, HEADER_LIMIT_BYTES, false) : bytes;
-    return readDataSet(body, 0, encodingOf(transferSyntaxUid)).dataSet;
+    return (isDeflated(transferSyntaxUid) ? inflatedHead(piece, read).stream : read(piece)).dataSet;
   } catch (error) {
     if (error instanceof ShortRead) return undefined;
     throw error;
   }
 }
 
-function parse(file: Uint8Array, inflatedLimit: number, complete: boolean): Part10 {
-  if (file.length < 132) throw complete ? invalid("too short for a DICOM file") : new ShortRead("preamble");
-  if (Buffer.from(file.subarray(128, 132)).toString("latin1") !== "DICM") throw invalid("no DICM prefix");
-  const meta = readDataSet(file, 132, EXPLICIT, (tag) => tag >>> 16 !== 0x0002);
-  const transferSyntaxUid = parseUid<TransferSyntaxUid>(stringOf(meta.dataSet, TRANSFER_SYNTAX_UID));
-  if (!transferSyntaxUid) throw invalid("no Transfer Syntax UID (0002,0010)");
-  const deflated = isDeflated(transferSyntaxUid);
-  const body = deflated ? inflate(file.subarray(meta.end), inflatedLimit, complete) : file;
-  const { dataSet, pixelData } = readDataSet(body, deflated ? 0 : meta.end, encodingOf(transferSyntaxUid));
-  const read = { transferSyntaxUid, meta: meta.dataSet, dataSet, body, dataSetOffset: meta.end };
-  return pixelData ? { ...read, pixelData } : read;
+/** All of the header if it is there, else the part that `last` asks for: so elements out of order are seen. */
+function upTo({ last, ...limits }: HeaderOptions, piece: Piece, start: number, encoding: Encoding): Stream {
+  const { bytes, isPrefix } = piece;
+  try {
+    return readDataSet(bytes, start, encoding, { ...limits, isPrefix });
+  } catch (error) {
+    if (!(error instanceof ShortRead) || last === undefined) throw error;
+    return readDataSet(bytes, start, encoding, { ...limits, isPrefix, stop: (tag) => tag > last });
+  }
 }
 
-function isDeflated(transferSyntaxUid: TransferSyntaxUid): boolean {
+function parseMeta({ bytes, isPrefix }: Piece): Part10Meta {
+  if (bytes.length < 132) throw new ShortRead(132, bytes.length);
+  if (Buffer.from(bytes.subarray(128, 132)).toString("latin1") !== "DICM") throw invalid("no DICM prefix");
+  const stop = (tag: Tag): boolean => tag >>> 16 !== 0x0002;
+  const { dataSet: meta, end } = readDataSet(bytes, 132, EXPLICIT, { isPrefix, stop });
+  const transferSyntaxUid = parseUid<TransferSyntaxUid>(stringOf(meta, TRANSFER_SYNTAX_UID));
+  if (!transferSyntaxUid) throw invalid("no Transfer Syntax UID (0002,0010)");
+  return { transferSyntaxUid, meta, dataSetOffset: end };
+}
+
+function part10(meta: Part10Meta, body: Uint8Array, { dataSet, pixelData }: Stream): Part10 {
+  return { ...meta, dataSet, body, ...(pixelData && { pixelData }) };
+}
+
+/** The lengths in such a data set are those of the inflated one. */
+export function isDeflated(transferSyntaxUid: TransferSyntaxUid): boolean {
   return transferSyntaxUid === TRANSFER_SYNTAX.DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN;
+}
+
+/** @throws ShortRead if the bytes are too few */
+function inflatedHead(
+  { bytes, isPrefix }: Piece,
+  read: (piece: Piece) => Stream,
+): { readonly body: Uint8Array; readonly stream: Stream } {
+  for (let length = FIRST_INFLATED_BYTES; ; length *= 4) {
+    const isWhole = length >= bytes.length && !isPrefix;
+    const body = inflate(bytes.subarray(0, length), INFLATED_HEADER_LIMIT_BYTES, isWhole);
+    try {
+      return { body, stream: read({ bytes: body, isPrefix: !isWhole }) };
+    } catch (error) {
+      if (!(error instanceof ShortRead)) throw error;
+      if (length >= bytes.length) throw new ShortRead(0, bytes.length); // how many of these bytes, nobody knows
+    }
+  }
 }
 
 function inflate(bytes: Uint8Array, maxOutputLength: number, complete: boolean): Uint8Array {
@@ -112,13 +179,32 @@ function inflate(bytes: Uint8Array, maxOutputLength: number, complete: boolean):
   }
 }
 
+/** Gives `read` more and more of a file, until it is enough. */
+async function readHead<T>(path: string, read: (piece: Piece) => T): Promise<T> {
+  await using file = await open(path);
+  const { size } = await file.stat();
+  for (let length = FIRST_READ_BYTES; ; ) {
+    const bytes = await head(file, Math.min(length, size));
+    if (length >= size) return whole(() => read({ bytes, isPrefix: false }));
+    try {
+      return read({ bytes, isPrefix: true });
+    } catch (error) {
+      if (!(error instanceof ShortRead)) throw error;
+      if (error.needed > size) throw invalid("ends inside an element", error);
+      if (length >= HEADER_LIMIT_BYTES || error.needed > HEADER_LIMIT_BYTES)
+        throw invalid(`header longer than ${HEADER_LIMIT_BYTES} bytes`, error);
+      length = Math.max(length * 4, error.needed);
+    }
+  }
+}
+
 async function head(file: FileHandle, length: number): Promise<Uint8Array> {
   const bytes = Buffer.allocUnsafe(length);
   const { bytesRead } = await file.read(bytes, 0, length, 0);
   return bytes.subarray(0, bytesRead);
 }
 
-function whole(read: () => Part10): Part10 {
+function whole<T>(read: () => T): T {
   try {
     return read();
   } catch (error) {

@@ -5,6 +5,7 @@
  * some scanners write it. Anything else than digits and dots is refused: a UID becomes part of queries and rows.
  */
 import { createHash } from "node:crypto";
+import { withoutPadding } from "./character-set.ts";
 
 declare const kind: unique symbol;
 type Branded<Kind extends string> = string & { readonly [kind]: Kind };
@@ -18,10 +19,9 @@ export type TransferSyntaxUid = Branded<"TransferSyntax">;
 
 /** @returns the UID without padding, or undefined if the text is none (PS3.5 9.1) */
 export function parseUid<Kind extends Uid>(text: string | undefined): Kind | undefined {
-  const trimmed = text?.replace(/[\0 ]+$/, "");
-  return trimmed !== undefined && trimmed.length <= 64 && /^\d+(\.\d+)+$/.test(trimmed)
-    ? (trimmed as Kind)
-    : undefined;
+  if (text === undefined) return undefined;
+  const trimmed = withoutPadding(text);
+  return trimmed.length <= 64 && /^\d+(\.\d+)+$/.test(trimmed) ? (trimmed as Kind) : undefined;
 }
 
 /**

@@ -15,6 +15,8 @@ export class Admission {
   readonly #reserveBytes: number;
   readonly #system: { readonly log: Log; readonly clock: Clock };
   #lookedAt = Number.NEGATIVE_INFINITY;
+  /** A look is under way; on a disk that hangs it may take long, and no other is begun. */
+  #looking = false;
   #full = false;
 
   constructor(folder: string, reserveBytes: number, system: { log: Log; clock: Clock }) {
@@ -26,7 +28,7 @@ export class Admission {
   /** By the last look; starts another one when that is old. */
   get isOpen(): boolean {
     const now = this.#system.clock.elapsed();
-    if (now - this.#lookedAt >= LOOK_EVERY_MS) {
+    if (now - this.#lookedAt >= LOOK_EVERY_MS && !this.#looking) {
       this.#lookedAt = now;
       void this.#look();
     }
@@ -36,6 +38,7 @@ export class Admission {
   /** Cannot reject: a folder whose space is unknown counts as full. */
   async #look(): Promise<void> {
     const { log } = this.#system;
+    this.#looking = true;
     try {
       const { bavail, bsize } = await statfs(this.#folder);
       const full = bavail * bsize < this.#reserveBytes;
@@ -45,6 +48,8 @@ export class Admission {
     } catch (error) {
       if (!this.#full) log.error("intake.full", { error });
       this.#full = true;
+    } finally {
+      this.#looking = false;
     }
   }
 }

@@ -3,8 +3,8 @@
  *
  * In:   store requests and fragments from association/scp.ts (whose handler this is, structurally).
  * Out:  files in the spool, rows in the ledger, a due time for the series' completion.
- * The data set is never parsed as a whole: its head is read for the attributes that place it, PS3.4 B.2.3 says
- * which status tells the sender what was wrong.
+ * The data set is never parsed as a whole: its head is read for the attributes that place it, and the lengths of its
+ * elements are followed to its end; PS3.4 B.2.3 says which status tells the sender what was wrong.
  */
 import type { Clock } from "../base/clock.ts";
 import { NodeError } from "../base/errors.ts";
@@ -13,8 +13,9 @@ import { fromKeywords } from "../dicom/build.ts";
 import { STATUS } from "../dicom/constants.ts";
 import type { DataSet } from "../dicom/data-set.ts";
 import { encodeMeta } from "../dicom/encode.ts";
-import { type Instance, readInstance } from "../dicom/instance.ts";
-import { readDataSetHead, readPart10Header } from "../dicom/part10.ts";
+import { type Instance, LAST_INSTANCE_TAG, readInstance } from "../dicom/instance.ts";
+import { encodingOf, isDeflated, readDataSetHead, readPart10Header } from "../dicom/part10.ts";
+import { StructureCheck } from "../dicom/structure.ts";
 import type { InstanceUid, SopClassUid, TransferSyntaxUid } from "../dicom/uid.ts";
 import type { GroupCommit } from "../ledger/group-commit.ts";
 import type { Queue } from "../ledger/port.ts";
@@ -26,6 +27,8 @@ import type { Spool, SpoolFile, Written } from "./spool.ts";
 
 /** What stands in memory of the beginning of each data set; a longer header is read back from the file. */
 const HEAD_BYTES = 64 * 1024;
+/** What says where an instance belongs; read on the event loop, so no more than takes some 200 ms. */
+const UP_TO_PLACE = { last: LAST_INSTANCE_TAG, mostElements: 150_000 };
 
 interface Sender {
   readonly id: number;
@@ -94,6 +97,8 @@ class Arriving {
   readonly #request: Request;
   readonly #parts: Parts;
   readonly #file: SpoolFile;
+  /** Undefined for a deflated data set, whose lengths cannot be seen. */
+  readonly #structure: StructureCheck | undefined;
   readonly #head: Uint8Array[] = [];
   #headBytes = 0;
   #bytes = 0;
@@ -102,6 +107,9 @@ class Arriving {
     this.#request = request;
     this.#parts = parts;
     const { sopClassUid, sopInstanceUid, transferSyntaxUid } = request;
+    this.#structure = isDeflated(transferSyntaxUid)
+      ? undefined
+      : new StructureCheck(encodingOf(transferSyntaxUid));
     const identity = fromKeywords({ SOPClassUID: sopClassUid, SOPInstanceUID: sopInstanceUid });
     this.#file = parts.spool.create(encodeMeta(transferSyntaxUid, identity));
   }
@@ -112,6 +120,7 @@ class Arriving {
       this.#head.push(fragment);
       this.#headBytes += fragment.length;
     }
+    this.#structure?.write(fragment);
     return this.#file.write(fragment);
   }
 
@@ -127,9 +136,11 @@ class Arriving {
   async finish(): Promise<number> {
     const { log } = this.#parts;
     try {
+      const fault = this.#structure?.end();
+      if (fault !== undefined) throw new NodeError("DATA_SET_INVALID", `Data set: ${fault}`);
       const head = this.#readHead();
       const written = await this.#file.finish();
-      return await this.#keep(written, head ?? (await readPart10Header(written.path)).dataSet);
+      return await this.#keep(written, head ?? (await readPart10Header(written.path, UP_TO_PLACE)).dataSet);
     } catch (error) {
       await this.#file.discard();
       const { association, sopInstanceUid } = this.#request;
@@ -140,10 +151,10 @@ class Arriving {
 
   /** @returns undefined if the header is longer than what is in memory */
   #readHead(): DataSet | undefined {
-    const dataSet = readDataSetHead(Buffer.concat(this.#head), this.#request.transferSyntaxUid);
-    if (!dataSet && this.#headBytes >= this.#bytes) {
-      throw new NodeError("DATA_SET_INVALID", "Data set: ends inside an element");
-    }
+    const isPrefix = this.#headBytes < this.#bytes;
+    const head = Buffer.concat(this.#head);
+    const dataSet = readDataSetHead(head, this.#request.transferSyntaxUid, { ...UP_TO_PLACE, isPrefix });
+    if (!dataSet && !isPrefix) throw new NodeError("DATA_SET_INVALID", "Data set: ends inside an element");
     return dataSet;
   }
 
@@ -181,7 +192,7 @@ class Arriving {
     });
     senders.sends(this.#request.association.id, series);
     if (recorded === "opened") queue.wake();
-    if (recorded === "duplicate") await spool.remove(record.id);
+    if (recorded === "duplicate") await spool.remove(record.id).catch(() => {}); // an orphan at the next start
     this.#say(recorded, record);
   }
 

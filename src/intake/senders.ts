@@ -2,12 +2,15 @@
  * Which associations send to which series right now, and how the last one of each ended.
  *
  * In memory only: after a restart nothing is known, and a series is complete by quiet. An entry lives until its
- * series is closed (`forget`).
+ * series is closed (`forget`) and the last association has ended.
  */
 import type { SeriesId } from "../ledger/records.ts";
 
 interface Sending {
   readonly open: Set<number>;
+  /** One of those that sent at the same time was aborted: that the others end properly proves nothing. */
+  aborted: boolean;
+  forgotten: boolean;
   releasedAt?: number;
 }
 
@@ -15,8 +18,14 @@ export class Senders {
   readonly #bySeries = new Map<SeriesId, Sending>();
 
   sends(association: number, series: SeriesId): void {
-    const sending = this.#bySeries.get(series) ?? { open: new Set<number>() };
+    const sending = this.#bySeries.get(series) ?? {
+      open: new Set<number>(),
+      aborted: false,
+      forgotten: false,
+    };
+    if (sending.open.size === 0) sending.aborted = false;
     sending.open.add(association);
+    sending.forgotten = false;
     delete sending.releasedAt;
     this.#bySeries.set(series, sending);
   }
@@ -26,8 +35,13 @@ export class Senders {
     const settled: SeriesId[] = [];
     for (const [series, sending] of this.#bySeries) {
       if (!sending.open.delete(association)) continue;
+      if (how === "aborted") sending.aborted = true;
       if (sending.open.size > 0) continue;
-      if (how === "released") sending.releasedAt = now;
+      if (sending.forgotten) {
+        this.#bySeries.delete(series);
+        continue;
+      }
+      if (!sending.aborted) sending.releasedAt = now;
       settled.push(series);
     }
     return settled;
@@ -41,6 +55,9 @@ export class Senders {
   }
 
   forget(series: SeriesId): void {
-    if (this.#bySeries.get(series)?.open.size === 0) this.#bySeries.delete(series);
+    const sending = this.#bySeries.get(series);
+    if (!sending) return;
+    if (sending.open.size === 0) this.#bySeries.delete(series);
+    else sending.forgotten = true;
   }
 }

@@ -5,15 +5,18 @@
  * fdatasync of the file, fsync of the folder, then the row; a file without a row is of a process that died, and is
  * removed at the next start. File names are random and say nothing about the patient.
  *
- * Back-pressure: at most PENDING_LIMIT bytes of an instance wait for the disk; then write() asks to wait.
+ * Back-pressure: at most PENDING_LIMIT bytes of an instance wait for the disk; then write() asks to wait. A flush that
+ * failed is not asked again: the system reports a lost write once, so those who wait for the next flush fail too.
  */
 import { createHash, type Hash, randomUUID } from "node:crypto";
 import { type FileHandle, mkdir, open, readdir, unlink } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { NodeError } from "../base/errors.ts";
 import type { FileId } from "../ledger/records.ts";
 
 const PENDING_LIMIT_BYTES = 4 * 1024 * 1024;
+/** What a fragment costs in memory besides its bytes; some peers send them very small. */
+const FRAGMENT_BYTES = 256;
 const EXTENSION = ".dcm";
 
 export interface Written {
@@ -38,6 +41,8 @@ export class Spool implements AsyncDisposable {
 
   static async open(folder: string): Promise<Spool> {
     await mkdir(folder, { recursive: true, mode: 0o700 });
+    await using parent = await open(dirname(folder));
+    await parent.sync(); // or the folder itself could be gone after a power cut
     return new Spool(folder, await open(folder));
   }
 
@@ -53,6 +58,10 @@ export class Spool implements AsyncDisposable {
 
   async remove(id: FileId): Promise<void> {
     await unlink(this.pathOf(id));
+  }
+
+  async isEmpty(): Promise<boolean> {
+    return (await readdir(this.#folder)).length === 0;
   }
 
   /** Removes the files that `isKept` does not know. @returns how many */
@@ -77,16 +86,16 @@ export class Spool implements AsyncDisposable {
   /** A flush that began before the file was made does not count for it: later callers share the next one. */
   #flushFolder(): Promise<void> {
     if (!this.#flushing) return (this.#flushing = this.#flush());
-    this.#nextFlush ??= this.#flushing.then(
-      () => this.#startNext(),
-      () => this.#startNext(),
-    );
-    return this.#nextFlush;
+    return (this.#nextFlush ??= this.#flushAfter(this.#flushing));
   }
 
-  #startNext(): Promise<void> {
-    this.#nextFlush = undefined;
-    return (this.#flushing = this.#flush());
+  async #flushAfter(flushing: Promise<void>): Promise<void> {
+    try {
+      await flushing;
+    } finally {
+      this.#nextFlush = undefined;
+    }
+    await (this.#flushing = this.#flush());
   }
 
   async #flush(): Promise<void> {
@@ -128,7 +137,7 @@ export class SpoolFile {
     this.#hash.update(fragment);
     this.#bytes += fragment.length;
     this.#pending.push(fragment);
-    this.#pendingBytes += fragment.length;
+    this.#pendingBytes += sizeOf(fragment);
     this.#writing ??= this.#writePending();
     return this.#pendingBytes < PENDING_LIMIT_BYTES;
   }
@@ -176,7 +185,7 @@ export class SpoolFile {
         this.#pending = [];
         const { bytesWritten } = await file.writev(group);
         if (bytesWritten !== bytes) throw new NodeError("STORAGE_FULL", "Spool: short write");
-        this.#pendingBytes = this.#pending.reduce((sum, one) => sum + one.length, 0);
+        this.#pendingBytes = this.#pending.reduce((sum, one) => sum + sizeOf(one), 0);
       }
     } catch (error) {
       this.#failure ??= error;
@@ -186,6 +195,10 @@ export class SpoolFile {
       this.#writing = undefined;
     }
   }
+}
+
+function sizeOf(fragment: Uint8Array): number {
+  return fragment.length + FRAGMENT_BYTES;
 }
 
 function storageError(cause: unknown): NodeError {

@@ -24,7 +24,7 @@ testWithDcmsend(
     await using folder = await tempFolder();
     const theirs = join(folder.path, "storescp");
     await mkdir(theirs);
-    await using storescp = await startStorescp(["+B", "+xa", "-uf", "-od", theirs]);
+    await using storescp = await startStorescp(["+B", "+xa", "+uf", "-od", theirs]);
     const journal = new Journal();
     await using node = await startRig(folder.path, journal, {
       pacsPort: 1,

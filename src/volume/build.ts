@@ -61,8 +61,11 @@ const HEADERS_PER_TASK = 16;
 const HEADERS_TIMEOUT_MS = 60_000;
 /** Native frames are cheap; sent one by one, the messages would cost more than the work. */
 const NATIVE_BYTES_PER_TASK = 8 * 1024 ** 2;
-/** Per started megapixel. Decoding takes 60 ms at worst; broken JPEG-LS was seen to take 20 s. */
-const FRAME_TIMEOUT_MS = 5_000;
+/**
+ * Per started megapixel. Decoding takes 200 ms at worst, a new thread as long again, and the machine may be busy;
+ * some decoders were seen to spin for 20 s on a broken frame, and might for ever.
+ */
+const FRAME_TIMEOUT_MS = 15_000;
 
 /**
  * @returns a rejection, never an exception, whatever the files hold

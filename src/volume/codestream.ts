@@ -3,7 +3,7 @@
  *
  * In:   the bytes of one JPEG, JPEG-LS or JPEG 2000 frame.
  * Out:  its size, components and precision; nothing is decoded.
- * Pure; one pass over the markers before the first scan.
+ * Pure; one pass over the markers.
  *
  * Checked before a decoder sees the frame: decoders allocate by these numbers, and some fill a cut frame with
  * grey and say nothing. So a frame must match the DICOM header and must not lack its end marker.
@@ -21,9 +21,13 @@ export interface Codestream {
 }
 
 const SOI = 0xffd8;
-const EOI_OR_EOC = 0xffd9;
+/** JPEG calls it EOI, JPEG 2000 EOC. */
+const END = 0xffd9;
 const SOC = 0xff4f;
 const SIZ = 0xff51;
+const SOT = 0xff90;
+/** Its SOT and SOD markers. */
+const SHORTEST_TILE_PART = 14;
 /** Start of Frame markers by coding: T.81 table B.1, T.87 C.1.1. Hierarchical and arithmetic ones are not DICOM. */
 const START_OF_FRAME: Readonly<Record<number, Codestream["coding"]>> = {
   0xffc0: "jpeg-dct",
@@ -39,11 +43,13 @@ const PADDING_LIMIT = 64;
 export function readCodestream(bytes: Uint8Array): Codestream {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   try {
-    const codestream = view.getUint16(0) === SOC ? readSiz(view) : readStartOfFrame(view);
-    if (!isComplete(bytes)) throw wrong("no end marker: the frame is cut");
+    const isJpeg2000 = view.getUint16(0) === SOC;
+    const codestream = isJpeg2000 ? readSiz(view) : readStartOfFrame(view);
+    if (isJpeg2000) checkTileParts(view);
+    else checkEnd(view);
     return codestream;
   } catch (error) {
-    if (error instanceof RangeError) throw wrong("the header is cut"); // DataView, past the end
+    if (error instanceof RangeError) throw wrong("the frame is cut"); // DataView, past the end
     throw error;
   }
 }
@@ -82,11 +88,25 @@ function readSiz(view: DataView): Codestream {
   };
 }
 
-function isComplete(bytes: Uint8Array): boolean {
-  for (let end = bytes.length; end > bytes.length - PADDING_LIMIT && end >= 2; end--) {
-    if (((bytes[end - 2]! << 8) | bytes[end - 1]!) === EOI_OR_EOC) return true;
+/** T.800 A.4.2: tile-parts say how long they are and follow each other to EOC; only the last may leave it open. */
+function checkTileParts(view: DataView): void {
+  let at = 2;
+  while (view.getUint16(at) !== SOT) at += 2 + view.getUint16(at + 2);
+  while (view.getUint16(at) !== END) {
+    const length = view.getUint32(at + 6);
+    if (length === 0) return checkEnd(view);
+    if (view.getUint16(at) !== SOT || length < SHORTEST_TILE_PART) throw wrong(`no tile-part at ${at}`);
+    at += length;
   }
-  return false;
+}
+
+/** The last marker, before any padding. */
+function checkEnd(view: DataView): void {
+  const last = view.byteLength - 2;
+  for (let at = last; at > last - PADDING_LIMIT && at >= 0; at--) {
+    if (view.getUint16(at) === END) return;
+  }
+  throw wrong("no end marker: the frame is cut");
 }
 
 function wrong(what: string): NodeError {

@@ -88,7 +88,7 @@ function describe(dataSet: DataSet): Described {
   if (samples !== 1 || !photometric.startsWith("MONOCHROME"))
     return samples === undefined
       ? unsupported("no Samples per Pixel")
-      : rejected("colour", `${samples} samples per pixel, ${photometric}`);
+      : rejected("colour", `${photometric}, samples per pixel: ${samples}`);
 
   const rows = numberOf(dataSet, TAG.rows) ?? 0;
   const columns = numberOf(dataSet, TAG.columns) ?? 0;
@@ -128,12 +128,9 @@ function nativePixels(pixels: {
   const frameBytes = (format.rows * format.columns * format.bitsAllocated) / 8;
   // The product of three numbers below 2^16, 2^16 and 2^53 may be inexact, but never small.
   if (frames * frameBytes > length)
-    return rejected("undecodable", `${length} bytes of pixels for ${frames} frames of ${frameBytes}`);
+    return rejected("undecodable", `${length} bytes of pixels where ${frames} × ${frameBytes} are needed`);
   if (length - frames * frameBytes >= Math.max(frameBytes, 2))
-    return rejected(
-      "undecodable",
-      `${length} bytes of pixels are more than ${frames} frames of ${frameBytes}`,
-    );
+    return rejected("undecodable", `${length} bytes of pixels where ${frames} × ${frameBytes} are expected`);
   const chunks = Array.from({ length: frames }, (_, at) => [
     { offset: offset + at * frameBytes, length: frameBytes },
   ]);

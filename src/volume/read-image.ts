@@ -7,6 +7,7 @@
  * May:  read the files. Pixels stay where they are.
  */
 import { NodeError } from "../base/errors.ts";
+import { SOP_CLASS } from "../dicom/constants.ts";
 import { stringOf } from "../dicom/data-set.ts";
 import { tagOf } from "../dicom/dictionary.ts";
 import { type Part10, readPart10Header } from "../dicom/part10.ts";
@@ -38,7 +39,7 @@ export interface Image extends ImageFile {
   readonly frames: readonly ImageFrame[];
 }
 
-export type ImageFault = "no-identity" | PixelFault | PlaceFault;
+export type ImageFault = "no-identity" | "segmentation" | PixelFault | PlaceFault;
 
 export type ImageRead =
   | { readonly kind: "image"; readonly image: Image }
@@ -56,6 +57,9 @@ const TAG = {
   seriesUid: tagOf("SeriesInstanceUID"),
   frameOfReferenceUid: tagOf("FrameOfReferenceUID"),
 } as const;
+
+/** They have geometry and pixels like an image; no model wants them, least of all if they are our own. */
+const LABELS: ReadonlySet<SopClassUid> = new Set([SOP_CLASS.SEGMENTATION, SOP_CLASS.LABEL_MAP_SEGMENTATION]);
 
 /**
  * @returns one answer per file, in the order given
@@ -97,6 +101,7 @@ function imageOf(file: ImageFile, header: Part10, body: Body): ImageRead {
   );
   if (!studyUid || !seriesUid || !sopClassUid)
     return rejected({ reason: "no-identity", detail: "study, series or SOP Class UID is missing" });
+  if (LABELS.has(sopClassUid)) return rejected({ reason: "segmentation", detail: "labels, not intensities" });
 
   const frameOfReferenceUid = stringOf(dataSet, TAG.frameOfReferenceUid);
   const frames = places.places.map((place, at) => ({ place, chunks: pixels.frames[at]! }));

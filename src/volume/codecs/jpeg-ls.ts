@@ -1,14 +1,6 @@
 /** JPEG-LS, lossless and near-lossless (PS3.5 8.2.3, A.4.3), by CharLS. */
-import loadCharls from "@cornerstonejs/codec-charls/decodewasmjs";
-import { type CornerstoneDecoder, codec, decodeWith, quiet } from "./wasm.ts";
-
-interface Charls {
-  readonly JpegLSDecoder: new () => CornerstoneDecoder;
-}
-
-const charls = codec("JPEG-LS", async () => (await loadCharls(quiet())) as Charls);
+import load from "@cornerstonejs/codec-charls/decodewasmjs";
+import { cornerstoneCodec } from "./wasm.ts";
 
 /** @throws NodeError PIXELS_UNDECODABLE */
-export function decodeJpegLs(frame: Uint8Array): Promise<Uint8Array> {
-  return charls(({ JpegLSDecoder }) => decodeWith(new JpegLSDecoder(), frame));
-}
+export const decodeJpegLs = cornerstoneCodec("JPEG-LS", load, "JpegLSDecoder");

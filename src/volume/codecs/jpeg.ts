@@ -6,19 +6,22 @@
  * (measured against DCMTK), and libjpeg-turbo does not decode 12 bits.
  */
 import type { Codestream } from "../codestream.ts";
-import { codec } from "./wasm.ts";
+import { Complaints, codec } from "./wasm.ts";
 
 /** Imported when first needed: it is large, and most series are not JPEG. Its state is one per thread. */
 const ijg = codec("JPEG", async () => {
   const { default: dcmjsCodecs } = await import("dcmjs-codecs");
-  dcmjsCodecs.NativeCodecs.release();
-  await dcmjsCodecs.NativeCodecs.initializeAsync();
-  return dcmjsCodecs;
+  const { Context, NativeCodecs, log } = dcmjsCodecs;
+  const complaints = new Complaints(/Corrupt JPEG|Premature end/);
+  log.info = complaints.hear;
+  NativeCodecs.release();
+  await NativeCodecs.initializeAsync({ logCodecsInfo: true });
+  return { Context, NativeCodecs, complaints };
 });
 
 /** @throws NodeError PIXELS_UNDECODABLE */
 export function decodeJpeg(frame: Uint8Array, stream: Codestream): Promise<Uint8Array> {
-  return ijg(({ Context, NativeCodecs }) => {
+  return ijg(({ Context, NativeCodecs, complaints }) => {
     const context = new Context({
       width: stream.columns,
       height: stream.rows,
@@ -30,9 +33,8 @@ export function decodeJpeg(frame: Uint8Array, stream: Codestream): Promise<Uint8
       photometricInterpretation: "MONOCHROME2",
       encodedBuffer: frame,
     });
-    return (
-      NativeCodecs.decodeJpeg(context, { convertColorspaceToRgb: false }).getDecodedBuffer() ??
-      new Uint8Array()
-    );
+    const decoded = NativeCodecs.decodeJpeg(context, { convertColorspaceToRgb: false });
+    complaints.throwIfAny();
+    return decoded.getDecodedBuffer() ?? new Uint8Array();
   });
 }

@@ -1,8 +1,10 @@
 /**
- * One instance of a WebAssembly codec per thread, loaded when first needed.
+ * WebAssembly codecs: one instance per thread, loaded when first needed, and distrusted.
  *
- * A frame that makes it throw may leave it broken for the frames after (measured: "memory access out of bounds"
- * for every codec of the module after some dozens of traps), so an instance that threw is never used again.
+ * A frame that makes an instance throw may leave it broken for the frames after (measured: "memory access out of
+ * bounds" for every codec of the module after some dozens of traps), so an instance that threw is not used again.
+ * Some decoders report damage only in what they print, and hand out a grey image; so printed complaints are
+ * failures. Nothing reaches the node's own output.
  */
 import { NodeError } from "../../base/errors.ts";
 
@@ -21,33 +23,69 @@ export function codec<Instance>(
       return work(await current);
     } catch (thrown) {
       current = undefined;
-      // Emscripten throws numbers and objects that cannot cross to another thread; only the text is kept.
-      const cause = new Error(String(thrown));
-      throw new NodeError("PIXELS_UNDECODABLE", `${name} could not decode a frame`, { cause });
+      // Emscripten throws numbers and objects that cannot cross to another thread; only text is kept.
+      const why = thrown instanceof Error ? thrown.message : "the decoder gave up";
+      throw new NodeError("PIXELS_UNDECODABLE", `${name} frame: ${why}`);
     }
   };
 }
 
-/** What the @cornerstonejs codecs have in common; memory handed out is the instance's own until `delete`. */
-export interface CornerstoneDecoder {
+/** Remembers the first line that tells of damage. */
+export class Complaints {
+  readonly #telling: RegExp;
+  #first: string | undefined;
+
+  constructor(telling: RegExp) {
+    this.#telling = telling;
+  }
+
+  readonly hear = (line: string): void => {
+    if (this.#first === undefined && this.#telling.test(line)) this.#first = line;
+  };
+
+  /** @throws if there was a complaint since the last call */
+  throwIfAny(): void {
+    const complaint = this.#first;
+    this.#first = undefined;
+    if (complaint !== undefined) throw new Error(complaint);
+  }
+}
+
+/** What the decoders of @cornerstonejs have in common; memory handed out is theirs until `delete`. */
+interface CornerstoneDecoder {
   getEncodedBuffer(length: number): Uint8Array;
   decode(): void;
   getDecodedBuffer(): Uint8Array;
   delete(): void;
 }
 
-/** Emscripten options: no codec may write to the node's output. The object becomes the instance: one for each. */
-export function quiet(): object {
-  return { print: () => {}, printErr: () => {} };
-}
-
-/** Decodes one frame and copies it out of the codec's memory. */
-export function decodeWith(decoder: CornerstoneDecoder, frame: Uint8Array): Uint8Array {
-  try {
-    decoder.getEncodedBuffer(frame.length).set(frame);
-    decoder.decode();
-    return Uint8Array.from(decoder.getDecodedBuffer());
-  } finally {
-    decoder.delete();
-  }
+/**
+ * A decoder of @cornerstonejs as a function from frame to samples.
+ *
+ * @param load  the package's function; the options given to it become the instance, so each load has its own
+ * @param type  name of the decoder in the package
+ */
+export function cornerstoneCodec(
+  name: string,
+  load: (options: object) => Promise<unknown>,
+  type: string,
+): (frame: Uint8Array) => Promise<Uint8Array> {
+  const run = codec(name, async () => {
+    const complaints = new Complaints(/error|warning/i);
+    const instance = await load({ print: complaints.hear, printErr: complaints.hear });
+    const Decoder = (instance as Record<string, new () => CornerstoneDecoder>)[type]!;
+    return { Decoder, complaints };
+  });
+  return (frame) =>
+    run(({ Decoder, complaints }) => {
+      const decoder = new Decoder();
+      try {
+        decoder.getEncodedBuffer(frame.length).set(frame);
+        decoder.decode();
+        complaints.throwIfAny();
+        return Uint8Array.from(decoder.getDecodedBuffer());
+      } finally {
+        decoder.delete();
+      }
+    });
 }

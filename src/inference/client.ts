@@ -144,14 +144,15 @@ async function readAll(
   model: Model,
 ): Promise<Uint8Array> {
   const { maxBytes } = model.response;
-  const announced = Number(headers.get("content-length") ?? 0);
-  if (announced > maxBytes) throw tooLarge(body, model, `announces ${announced}`);
-  const shared = new SharedArrayBuffer(0, { maxByteLength: maxBytes });
+  const announced = headers.get("content-length");
+  if (Number(announced) > maxBytes) throw tooLarge(body, model, `announces ${announced}`);
+  const most = announced === undefined ? maxBytes : Number(announced);
+  const shared = new SharedArrayBuffer(0, { maxByteLength: most });
   let length = 0;
   for await (const chunk of body as AsyncIterable<Uint8Array>) {
     const needed = length + chunk.length;
     if (needed > maxBytes) throw tooLarge(body, model, "has more");
-    if (needed > shared.byteLength) shared.grow(Math.min(maxBytes, Math.max(needed, 2 * shared.byteLength)));
+    if (needed > shared.byteLength) shared.grow(Math.min(most, Math.max(needed, 2 * shared.byteLength)));
     new Uint8Array(shared, length, chunk.length).set(chunk);
     length = needed;
   }

@@ -32,7 +32,6 @@ export class Slots implements AsyncDisposable {
   readonly #resources = new Map<string, Resource>();
   readonly #needs: ReadonlyMap<string, readonly Need[]>;
   readonly #stop = new AbortController();
-  readonly #held = new Set<Promise<unknown>>();
 
   /** @throws CONFIG_INVALID if a model needs a resource that is not there, or more places than it has */
   constructor(
@@ -51,19 +50,12 @@ export class Slots implements AsyncDisposable {
     using places = new DisposableStack();
     for (const need of needs) await take(need, places, { ...options, signal });
     signal.throwIfAborted();
-    const running = work();
-    this.#held.add(running);
-    try {
-      return await running;
-    } finally {
-      this.#held.delete(running);
-    }
+    return await work();
   }
 
   /** Refuses who waits, and resolves when all that runs has ended. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new Error("The node is stopping"));
-    await Promise.allSettled(this.#held);
     for (const { places, gate } of this.#resources.values()) {
       await gate[Symbol.asyncDispose]();
       await places[Symbol.asyncDispose]();
@@ -115,26 +107,15 @@ async function take({ resource, count }: Need, places: DisposableStack, options:
   for (let n = 0; n < count; n += 1) places.use(await place(resource.places, options));
 }
 
-/**
- * One place of a lane, held until it is disposed. The lane sees the signal only while we wait: an abort of what
- * runs would free the place with the connection still open.
- */
-async function place(lane: Lane, { priority, signal }: SlotOptions): Promise<Disposable> {
-  const waiting = new AbortController();
-  const giveUp = (): void => waiting.abort(signal.reason);
+/** One place of a lane, held until it is disposed. */
+async function place(lane: Lane, options: SlotOptions): Promise<Disposable> {
   const released = Promise.withResolvers<void>();
-  signal.throwIfAborted();
-  signal.addEventListener("abort", giveUp);
-  try {
-    await new Promise<void>((resolve, reject) => {
-      const hold = (): Promise<void> => {
-        resolve();
-        return released.promise;
-      };
-      lane.run(hold, { priority, signal: waiting.signal }).catch(reject);
-    });
-  } finally {
-    signal.removeEventListener("abort", giveUp);
-  }
+  await new Promise<void>((resolve, reject) => {
+    const hold = (): Promise<void> => {
+      resolve();
+      return released.promise;
+    };
+    lane.run(hold, options).catch(reject);
+  });
   return { [Symbol.dispose]: () => released.resolve() };
 }

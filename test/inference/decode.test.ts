@@ -136,9 +136,7 @@ test("one layer of gzip as Content-Encoding is undone, over a gzipped file too",
 test.each(["br", "zstd", "deflate", "gzip, gzip", "gzip,".repeat(1000)])(
   "Content-Encoding %s is refused",
   (encoding) => {
-    expect(() => file(goodAnswer, encoding)).toThrow(
-      expect.objectContaining({ code: "MODEL_ANSWER_INVALID" }),
-    );
+    expect(() => file(gzipSync(goodAnswer), encoding)).toThrow("a Content-Encoding other than gzip");
   },
 );
 

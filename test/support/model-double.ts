@@ -60,6 +60,8 @@ export interface ModelDouble extends AsyncDisposable {
   readonly lost: number;
   /** Resolves when a script has been asked so often. */
   asked(times: number): Promise<void>;
+  /** Resolves when no request is under way. */
+  idle(): Promise<void>;
 }
 
 export interface DoubleOptions {
@@ -72,6 +74,7 @@ export interface DoubleOptions {
 export async function startModelDouble(script: Script, options: DoubleOptions = {}): Promise<ModelDouble> {
   const requests: Received[] = [];
   const waiters: { readonly times: number; readonly resolve: () => void }[] = [];
+  const idlers: (() => void)[] = [];
   const stopped = new AbortController();
   let arrivals = 0;
   let running = 0;
@@ -86,6 +89,7 @@ export async function startModelDouble(script: Script, options: DoubleOptions = 
     response.once("close", () => {
       running -= 1;
       if (!response.writableFinished) lost += 1;
+      if (running === 0) for (const resolve of idlers.splice(0)) resolve();
     });
     const path = request.url ?? "/";
     const early = options.early?.(path, number);
@@ -121,6 +125,9 @@ export async function startModelDouble(script: Script, options: DoubleOptions = 
     async asked(times) {
       if (requests.length >= times) return;
       await new Promise<void>((resolve) => waiters.push({ times, resolve }));
+    },
+    async idle() {
+      if (running > 0) await new Promise<void>((resolve) => idlers.push(resolve));
     },
     async [Symbol.asyncDispose]() {
       stopped.abort();

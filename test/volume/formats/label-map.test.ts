@@ -164,6 +164,11 @@ test.each([
   expect(error.message).toContain(`${counted}, of 60`);
 });
 
+test("every flaw is counted, in runs too", () => {
+  const voxels = Float32Array.from(labelled, (n) => (n < 10 ? -1 : n < 13 ? 0.5 : n));
+  expect(failureOf(nifti(voxels)).message).toContain("10 negative, 3 not whole, of 60");
+});
+
 test("a label the model has no segment for is refused by its value", () => {
   const error = failureOf(nifti(), { grid: oblique, labels: allLabels.filter((n) => n !== 12 && n !== 40) });
   expect(error.code).toBe("LABEL_UNKNOWN");

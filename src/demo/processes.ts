@@ -9,6 +9,7 @@ import { once } from "node:events";
 import { createInterface, type Interface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
+import type { LogFields } from "../base/log.ts";
 import { MODELS, type ModelName } from "./models/models.ts";
 
 export type Child = ChildProcessByStdio<Writable, Readable, Readable>;
@@ -24,6 +25,7 @@ export interface RunningModel extends RunningProcess {
   readonly name: ModelName;
   /** Where it is asked. */
   readonly url: string;
+  readonly thinkMs: number;
 }
 
 export interface RunningNode extends RunningProcess {
@@ -32,10 +34,11 @@ export interface RunningNode extends RunningProcess {
 }
 
 /** A line of the node's log. */
-export interface NodeEvent {
+export interface NodeEvent
+  extends Pick<LogFields, "model" | "seriesUid" | "sopInstanceUid" | "reason" | "count" | "port"> {
   readonly event: string;
-  readonly level: string;
-  readonly [field: string]: unknown;
+  /** ISO 8601. */
+  readonly time: string;
 }
 
 /** How long a child may take to end after SIGTERM. */
@@ -57,7 +60,7 @@ export async function startModel(
   const line = await lineWith(model.lines, () => true);
   if (line === undefined) throw await failed(model, `Demo model ${name}`);
   const { port } = JSON.parse(line) as { readonly port: number };
-  return { ...model, name, url: `http://127.0.0.1:${port}${MODELS[name].path}` };
+  return { ...model, name, thinkMs: options.thinkMs, url: `http://127.0.0.1:${port}${MODELS[name].path}` };
 }
 
 /**
@@ -74,7 +77,7 @@ export async function startNode(config: string, onEvent: (event: NodeEvent) => v
   });
   const line = await lineWith(node.lines, (text) => eventIn(text)?.event === "node.started");
   if (line === undefined) throw await failed(node, "The node");
-  return { ...node, port: Number(eventIn(line)?.["port"]) };
+  return { ...node, port: eventIn(line)?.port ?? 0 };
 }
 
 interface Started extends RunningProcess {

@@ -4,7 +4,7 @@
  *   node src/demo/models/server.ts --model bone [--port 0] [--host 127.0.0.1] [--think 8000]
  *
  * Says {"model":…,"port":…} on standard output when it is ready. It computes for real, which takes a second or
- * three; but it answers --think ms after a request has arrived, as long as the graphics card of a real model would
+ * three; but it answers --think ms after a request's turn has come, as long as the graphics card of a real model would
  * be busy. Ends on SIGTERM and SIGINT, and when its standard input does, so that it never outlives who started it.
  */
 import { once } from "node:events";
@@ -19,8 +19,8 @@ import type { Outcome, Work } from "./segment.ts";
 
 /** Larger requests are answered 413. */
 const MAX_BODY_BYTES = 1024 * 1024 * 1024;
-/** More requests at once are answered 503: one volume in memory is enough for one card. */
-const MAX_AT_ONCE = 1;
+/** One at a time, like a card with room for one volume; so many may wait, the rest is answered 503. */
+const MAX_WAITING = 4;
 
 const { values: options } = parseArgs({
   options: {
@@ -41,7 +41,8 @@ async function serve(
   name: ModelName,
   { host, port, thinkMs }: { readonly host: string; readonly port: number; readonly thinkMs: number },
 ): Promise<void> {
-  let running = 0;
+  let busy = Promise.resolve();
+  let pending = 0;
   const server = createServer({ requestTimeout: 0 }, (request, response) => {
     void handle(request, response).catch((error: unknown) => fail(response, error));
   });
@@ -49,19 +50,23 @@ async function serve(
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { path, documents } = MODELS[name];
     const asked = new URL(request.url ?? "/", "http://localhost").pathname;
-    const document = asked === "/health" ? { status: "ok", model: name, running } : documents[asked];
+    const document = asked === "/health" ? { status: "ok", model: name, pending } : documents[asked];
     if (document) return json(response, 200, document);
     if (asked !== path) throw new BadRequest(404, "no such path");
     if (request.method !== "POST") throw new BadRequest(405, "POST is needed");
-    if (running >= MAX_AT_ONCE) {
+    if (pending > MAX_WAITING) {
       response.setHeader("retry-after", "1");
       throw new BadRequest(503, "busy");
     }
-    running += 1;
+    pending += 1;
+    const before = busy;
+    const turn = Promise.withResolvers<void>();
+    busy = turn.promise;
     const gone = new AbortController();
     response.once("close", () => gone.abort());
     try {
       const body = await bodyOf(request);
+      await before;
       const arrived = performance.now();
       const outcome = await inThread({ model: name, body, headers: request.headers }, gone.signal);
       if (outcome.kind === "bad") throw new BadRequest(outcome.status, outcome.message);
@@ -75,7 +80,8 @@ async function serve(
       });
       response.end(reply.body);
     } finally {
-      running -= 1;
+      pending -= 1;
+      void before.then(turn.resolve);
     }
   }
 

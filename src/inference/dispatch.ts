@@ -34,7 +34,7 @@ export interface InferenceSystem {
   readonly pool: WorkerPool;
 }
 
-export interface InferOptions {
+interface InferOptions {
   readonly signal: AbortSignal;
   /** Higher first. */
   readonly priority: number;
@@ -50,7 +50,7 @@ export interface Answer {
 }
 
 /** Of the try that succeeded, but for `attempts`. */
-export interface Timings {
+interface Timings {
   readonly queuedMs: number;
   readonly sendMs: number;
   readonly serverMs: number;

@@ -40,7 +40,7 @@ export function model(url: string, change: Partial<TestModel> = {}): TestModel {
 }
 
 /** A clock that never waits, and remembers how long it was asked to. */
-export function impatientClock(): Clock & { readonly waits: number[] } {
+function impatientClock(): Clock & { readonly waits: number[] } {
   const waits: number[] = [];
   return {
     ...systemClock,
@@ -52,11 +52,11 @@ export function impatientClock(): Clock & { readonly waits: number[] } {
   };
 }
 
-export interface Line extends LogFields {
+interface Line extends LogFields {
   readonly event: string;
 }
 
-export function recordingLog(): Log & { readonly lines: Line[] } {
+function recordingLog(): Log & { readonly lines: Line[] } {
   const lines: Line[] = [];
   const record = (event: string, fields: LogFields): void => void lines.push({ event, ...fields });
   return { ...silentLog, lines, info: record, warn: record, error: record };

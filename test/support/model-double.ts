@@ -10,7 +10,7 @@ import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Serv
 import type { AddressInfo } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 
-export interface Received {
+interface Received {
   /** From 0, in order of arrival. */
   readonly number: number;
   readonly path: string;
@@ -45,7 +45,7 @@ export type Reply =
   | { readonly kind: "wire"; readonly bytes: string };
 
 /** What to do before any of the body is read; undefined: read it and ask the script. */
-export type Early = (path: string, number: number) => Reply | { readonly kind: "reset" } | undefined;
+type Early = (path: string, number: number) => Reply | { readonly kind: "reset" } | undefined;
 
 export type Script = (request: Received) => Reply | Promise<Reply>;
 

@@ -13,7 +13,7 @@
 import type { Grid, Voxels } from "../volume.ts";
 import { cornersOf, distance, fromQform, pointAt, toQform, toRasRows } from "./affine.ts";
 
-export const NIFTI_HEADER_BYTES = 352;
+const NIFTI_HEADER_BYTES = 352;
 
 /** How far, in mm, the qform may place a corner from where the sform does. */
 const QFORM_TOLERANCE_MM = 1e-3;

@@ -1,7 +1,8 @@
 /**
  * Many small writes, one disk flush: what is asked for while a transaction runs goes together into the next.
  *
- * Each caller's promise resolves when the transaction that held its write is durable.
+ * Each caller's promise resolves when the transaction that held its write is durable. A write that fails is undone
+ * alone, to a savepoint; the others are kept. If the transaction fails, nothing of the group was kept.
  */
 import type { Db, Store } from "./port.ts";
 
@@ -22,7 +23,7 @@ export class GroupCommit {
     this.#store = store;
   }
 
-  /** A write that fails fails the whole group, and every caller in it: nothing of it was kept. */
+  /** @throws what `work` throws; LEDGER_FAILED */
   add<T>(work: (t: Db) => Promise<T>): Promise<T> {
     return new Promise<unknown>((resolve, reject) => {
       this.#waiting.push({ work, resolve, reject });
@@ -36,16 +37,30 @@ export class GroupCommit {
     while (this.#waiting.length > 0) {
       const group = this.#waiting.splice(0, LARGEST_GROUP);
       try {
-        const results = await this.#store.transaction(async (t) => {
-          const values: unknown[] = [];
-          for (const { work } of group) values.push(await work(t));
-          return values;
+        const settle = await this.#store.transaction(async (t) => {
+          const settle: (() => void)[] = [];
+          for (const write of group) settle.push(await written(t, write));
+          return settle;
         });
-        for (const [at, { resolve }] of group.entries()) resolve(results[at]);
+        for (const one of settle) one();
       } catch (error) {
         for (const { reject } of group) reject(error);
       }
     }
     this.#busy = false;
+  }
+}
+
+/** @returns what to tell the caller once the transaction is durable */
+async function written(t: Db, { work, resolve, reject }: Write): Promise<() => void> {
+  await t.query("SAVEPOINT one_write", []);
+  try {
+    const value = await work(t);
+    return () => resolve(value);
+  } catch (error) {
+    await t.query("ROLLBACK TO SAVEPOINT one_write", []);
+    return () => reject(error);
+  } finally {
+    await t.query("RELEASE SAVEPOINT one_write", []);
   }
 }

@@ -15,6 +15,8 @@ import { openSqlite } from "./sqlite.ts";
 export interface Ledger extends Disposable {
   readonly store: Store;
   readonly queue: Queue;
+  /** There was no ledger in the folder: whatever else lies there is of one that is gone. */
+  readonly isNew: boolean;
   /** For writes of many associations at once; shares disk flushes. */
   readonly group: GroupCommit;
 }
@@ -26,7 +28,8 @@ export async function openLedger(folder: string, system: { log: Log; clock: Cloc
     const queue = await openQueue(store, system);
     const jobs = await restoreJobs(store, queue, system.clock.now());
     if (jobs > 0) system.log.info("ledger.resumed", { count: jobs });
-    return { store, queue, group: new GroupCommit(store), [Symbol.dispose]: () => store[Symbol.dispose]() };
+    const group = new GroupCommit(store);
+    return { store, queue, group, isNew: store.isNew, [Symbol.dispose]: () => store[Symbol.dispose]() };
   } catch (error) {
     store[Symbol.dispose]();
     throw error;

@@ -108,19 +108,19 @@ class Workers {
 
   /** Cannot reject: a ledger that fails is logged, and looked at again. */
   async #look(): Promise<void> {
-    const { log, clock, queue } = this.#parts;
+    const { log, clock, queue, options } = this.#parts;
     try {
-      let seen: number;
       do {
         this.#lookAgain = false;
-        seen = clock.now();
-        while (this.#running.size < this.#parts.options.concurrency && !this.#stop.signal.aborted) {
+        const seen = clock.now();
+        while (this.#running.size < options.concurrency && !this.#stop.signal.aborted) {
           const taken = await this.#take(seen);
           if (!taken) break;
           this.#start(taken);
         }
+        await this.#setTimer(seen);
+        // No await between this question and #looking = false: a wake-up in between would be lost.
       } while (this.#lookAgain && !this.#stop.signal.aborted);
-      await this.#setTimer(seen);
     } catch (error) {
       log.error("queue.failed", { queue, error });
       this.#timerIn(RETRY.firstMs);
@@ -175,13 +175,14 @@ class Workers {
     } catch (error) {
       if (!this.#stop.signal.aborted) log.error("queue.job-failed", { queue, attempt, error });
     }
-    if (!ended) await this.#giveBack(id, attempt);
+    while (!ended) ended = await this.#givenBack(id, attempt);
   }
 
-  async #giveBack(id: number, attempt: number): Promise<void> {
+  /** False, after a while, if the ledger failed: its disk may have room again the next time. */
+  async #givenBack(id: number, attempt: number): Promise<boolean> {
     const { store, clock, log, queue } = this.#parts;
-    const stopping = this.#stop.signal.aborted;
-    const runAt = clock.now() + (stopping ? 0 : backoffMs(RETRY, attempt, Math.random()));
+    const { signal } = this.#stop;
+    const runAt = clock.now() + (signal.aborted ? 0 : backoffMs(RETRY, attempt, Math.random()));
     try {
       await store.transaction(async (t) => {
         const [waiting] = await t.query(
@@ -192,8 +193,15 @@ class Workers {
         if (waiting) await t.query("DELETE FROM job WHERE id = $1", [id]);
         else await t.query("UPDATE job SET state = 'ready', run_at = $2 WHERE id = $1", [id, runAt]);
       });
+      return true;
     } catch (error) {
-      log.error("queue.failed", { queue, error }); // it stays active in the ledger and is given back at the next start
+      log.error("queue.failed", { queue, error });
+    }
+    try {
+      await clock.sleep(RETRY.firstMs, { signal });
+      return false;
+    } catch {
+      return true; // stopping: it stays active in the ledger, and is given back at the next start
     }
   }
 

@@ -33,6 +33,7 @@ export const MIGRATIONS: readonly string[] = [
     called TEXT NOT NULL,
     peer TEXT NOT NULL,
     at BIGINT NOT NULL,
+    used BIGINT NOT NULL,         -- 1, or 0 where another one with this SOP Instance UID came first
     facts TEXT NOT NULL
   );
   CREATE UNIQUE INDEX instance_content ON instance (series, sop, sha256);

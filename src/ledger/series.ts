@@ -21,8 +21,9 @@ export async function recordInstance(t: Db, instance: InstanceRecord): Promise<R
   ]);
   if (others.some((row) => row["sha256"] === instance.sha256)) return "duplicate";
   await t.query(
-    `INSERT INTO instance (id, series, sop, sop_class, transfer_syntax, sha256, bytes, calling, called, peer, at, facts)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+    `INSERT INTO instance (id, series, sop, sop_class, transfer_syntax, sha256, bytes, calling, called, peer, at, used,
+       facts)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
     [
       instance.id,
       id,
@@ -35,6 +36,7 @@ export async function recordInstance(t: Db, instance: InstanceRecord): Promise<R
       instance.calledAeTitle,
       instance.peer,
       instance.at,
+      others.length > 0 ? 0 : 1,
       JSON.stringify(instance.facts),
     ],
   );
@@ -57,13 +59,8 @@ export async function findSeries(db: Db, id: SeriesId): Promise<SeriesRecord | u
 
 /** The instances a series consists of: of those with the same UID the first that came, in order of arrival. */
 export async function instancesOf(db: Db, id: SeriesId): Promise<readonly InstanceRecord[]> {
-  const rows = await db.query("SELECT * FROM instance WHERE series = $1 ORDER BY at, id", [id]);
-  const first = new Map<string, InstanceRecord>();
-  for (const row of rows) {
-    const instance = instanceOf(row, id);
-    if (!first.has(instance.sopInstanceUid)) first.set(instance.sopInstanceUid, instance);
-  }
-  return [...first.values()];
+  const rows = await db.query("SELECT * FROM instance WHERE series = $1 AND used = 1 ORDER BY at, id", [id]);
+  return rows.map((row) => instanceOf(row, id));
 }
 
 export async function hasFile(db: Db, id: FileId): Promise<boolean> {

@@ -13,7 +13,12 @@ import { NodeError } from "../base/errors.ts";
 import type { Cell, Db, Row, Store } from "./port.ts";
 import { MIGRATIONS } from "./schema.ts";
 
-export interface SqliteStore extends Store, Disposable {}
+export interface SqliteStore extends Store, Disposable {
+  /** The file was made by this opening. */
+  readonly isNew: boolean;
+}
+
+const SQLITE_BUSY = 5;
 
 /** @throws NodeError DATA_FOLDER_IN_USE, LEDGER_FAILED */
 export function openSqlite(folder: string): SqliteStore {
@@ -21,8 +26,8 @@ export function openSqlite(folder: string): SqliteStore {
   try {
     const database = new DatabaseSync(join(folder, "ledger.sqlite"));
     database.exec("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;");
-    migrate(database);
-    return new Sqlite(database, lock);
+    const isNew = migrate(database) === 0;
+    return new Sqlite(database, lock, isNew);
   } catch (cause) {
     lock.close();
     throw cause instanceof NodeError
@@ -32,17 +37,21 @@ export function openSqlite(folder: string): SqliteStore {
 }
 
 function lockFolder(folder: string): DatabaseSync {
-  const lock = new DatabaseSync(join(folder, "owner.lock"));
+  let lock: DatabaseSync | undefined;
   try {
+    lock = new DatabaseSync(join(folder, "owner.lock"));
     lock.exec("PRAGMA locking_mode=EXCLUSIVE; BEGIN EXCLUSIVE");
     return lock;
   } catch (cause) {
-    lock.close();
-    throw new NodeError("DATA_FOLDER_IN_USE", `Another node works in ${folder}`, { cause });
+    lock?.close();
+    if ((cause as { readonly errcode?: number }).errcode === SQLITE_BUSY)
+      throw new NodeError("DATA_FOLDER_IN_USE", `Another node works in ${folder}`, { cause });
+    throw new NodeError("LEDGER_FAILED", `Ledger: ${folder} cannot be locked`, { cause });
   }
 }
 
-function migrate(database: DatabaseSync): void {
+/** @returns the version the file had; 0 is an empty one */
+function migrate(database: DatabaseSync): number {
   const version = Number(database.prepare("PRAGMA user_version").get()?.["user_version"] ?? 0);
   if (version > MIGRATIONS.length) {
     throw new NodeError("LEDGER_FAILED", `Ledger: version ${version} is newer than this program knows`);
@@ -51,18 +60,21 @@ function migrate(database: DatabaseSync): void {
     if (at < version) continue;
     database.exec(`BEGIN IMMEDIATE; ${statements}; PRAGMA user_version=${at + 1}; COMMIT`);
   }
+  return version;
 }
 
 class Sqlite implements SqliteStore {
+  readonly isNew: boolean;
   readonly #database: DatabaseSync;
   readonly #lock: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
   /** Settles when the connection is free; whoever needs it next appends to it. */
   #free: Promise<unknown> = Promise.resolve();
 
-  constructor(database: DatabaseSync, lock: DatabaseSync) {
+  constructor(database: DatabaseSync, lock: DatabaseSync, isNew: boolean) {
     this.#database = database;
     this.#lock = lock;
+    this.isNew = isNew;
   }
 
   readonly db: Db = { query: (sql, parameters) => this.#inLine(async () => this.#run(sql, parameters)) };
@@ -70,13 +82,18 @@ class Sqlite implements SqliteStore {
   transaction<T>(work: (t: Db) => Promise<T>): Promise<T> {
     return this.#inLine(async () => {
       guarded(() => this.#database.exec("BEGIN IMMEDIATE"));
+      let ended = false;
+      const query: Db["query"] = async (sql, parameters) => {
+        if (ended) throw new Error("bug: a transaction is used after its end");
+        return this.#run(sql, parameters);
+      };
       try {
-        const result = await work({ query: async (sql, parameters) => this.#run(sql, parameters) });
+        const result = await work({ query });
         guarded(() => this.#database.exec("COMMIT"));
         return result;
-      } catch (error) {
-        if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
-        throw error;
+      } finally {
+        ended = true;
+        if (this.#database.isTransaction) guarded(() => this.#database.exec("ROLLBACK"));
       }
     });
   }

@@ -1,0 +1,327 @@
+import { expect, test, vi } from "vitest";
+import type { Log, LogFields } from "../../src/base/log.ts";
+import { silentLog } from "../../src/base/log.ts";
+import type { Job, JobRequest } from "../../src/ledger/port.ts";
+import { type TestLedger, testLedger } from "./support.ts";
+
+/** Jobs as they are given out; each is held until the test lets it go on. */
+class Held {
+  readonly given: Job[] = [];
+  readonly #let = new Map<Job, () => void>();
+
+  readonly handler = async (job: Job): Promise<void> => {
+    this.given.push(job);
+    await new Promise<void>((resolve) => this.#let.set(job, resolve));
+  };
+
+  get keys(): readonly string[] {
+    return this.given.map(({ key }) => key);
+  }
+
+  /** Ends a job: done, or by returning without. */
+  async end(at: number, how: "done" | "not done" = "done"): Promise<void> {
+    const job = this.given[at]!;
+    if (how === "done") await job.done();
+    this.#let.get(job)?.();
+  }
+}
+
+const until = (met: () => void): Promise<void> => vi.waitFor(met, { timeout: 5000, interval: 1 });
+/** Long enough for whatever is under way without a timer. */
+const quiet = async (): Promise<void> => {
+  for (let turns = 0; turns < 20; turns++) await new Promise((resolve) => setImmediate(resolve));
+};
+
+async function enqueue(here: TestLedger, ...jobs: readonly Partial<JobRequest>[]): Promise<void> {
+  const { store, queue } = here.ledger;
+  await store.transaction(async (t) => {
+    for (const job of jobs)
+      await queue.enqueue(t, { queue: "infer", key: "run", runAt: here.clock.now(), ...job });
+  });
+  queue.wake();
+}
+
+async function rows(here: TestLedger): Promise<readonly unknown[]> {
+  return here.ledger.store.db.query("SELECT key, state, attempt, run_at FROM job ORDER BY key, state", []);
+}
+
+test("a due job is given to its queue's handler and gone when done", async () => {
+  await using here = await testLedger();
+  const held = new Held();
+  here.work("infer", { concurrency: 2 }, held.handler);
+  await enqueue(here, { key: "a" }, { key: "b", queue: "deliver" });
+  await until(() => expect(held.keys).toEqual(["a"]));
+  expect(held.given[0]).toMatchObject({ attempt: 1 });
+  await held.end(0);
+  await quiet();
+  expect(await rows(here)).toMatchObject([{ key: "b", state: "ready" }]);
+});
+
+test("a job waits for its time, by the clock of the node", async () => {
+  await using here = await testLedger();
+  const held = new Held();
+  here.work("infer", { concurrency: 1 }, held.handler);
+  await enqueue(here, { runAt: here.clock.now() + 5000 });
+  await until(() => expect(here.clock.next).toBe(5000));
+  here.clock.advance(4999);
+  await quiet();
+  expect(held.keys).toEqual([]);
+  here.clock.advance(1);
+  await until(() => expect(held.keys).toEqual(["run"]));
+  await held.end(0);
+});
+
+test("a job of a transaction that was undone does not exist", async () => {
+  await using here = await testLedger();
+  const { store, queue } = here.ledger;
+  const undone = store.transaction(async (t) => {
+    await queue.enqueue(t, { queue: "infer", key: "a", runAt: 0 });
+    throw new Error("undone");
+  });
+  await expect(undone).rejects.toThrow("undone");
+  expect(await rows(here)).toEqual([]);
+});
+
+test("a key that waits already is one job, at the earlier of the two times", async () => {
+  await using here = await testLedger();
+  const now = here.clock.now();
+  await enqueue(here, { runAt: now + 500 }, { runAt: now + 200 }, { runAt: now + 900 });
+  expect(await rows(here)).toEqual([{ key: "run", state: "ready", attempt: 0, run_at: now + 200 }]);
+});
+
+test("a key asked for while it runs is given again after that run, never beside it", async () => {
+  await using here = await testLedger();
+  const held = new Held();
+  here.work("infer", { concurrency: 4 }, held.handler);
+  await enqueue(here, { key: "a" });
+  await until(() => expect(held.keys).toEqual(["a"]));
+  await enqueue(here, { key: "a" }, { key: "b" });
+  await until(() => expect(held.keys).toEqual(["a", "b"]));
+  await quiet();
+  expect(held.keys).toEqual(["a", "b"]);
+  await held.end(0);
+  await until(() => expect(held.keys).toEqual(["a", "b", "a"]));
+  await held.end(1);
+  await held.end(2);
+});
+
+test("higher priority first, then the earlier time, then who came first", async () => {
+  await using here = await testLedger();
+  const now = here.clock.now();
+  await enqueue(
+    here,
+    { key: "routine, late", runAt: now },
+    { key: "routine, early", runAt: now - 10 },
+    { key: "stat", runAt: now, priority: 10 },
+    { key: "routine, late too", runAt: now },
+  );
+  const held = new Held();
+  here.work("infer", { concurrency: 1 }, held.handler);
+  for (let at = 0; at < 4; at++) {
+    await until(() => expect(held.keys).toHaveLength(at + 1));
+    await held.end(at);
+  }
+  expect(held.keys).toEqual(["stat", "routine, early", "routine, late", "routine, late too"]);
+});
+
+test("no more jobs run at once than the queue may, nor of one group than the group may", async () => {
+  await using here = await testLedger();
+  const jobs = ["a1", "a2", "a3", "b1", "b2", "c1"].map((key) => ({ key, group: key[0]! }));
+  await enqueue(here, ...jobs);
+  const held = new Held();
+  here.work("infer", { concurrency: 3, perGroup: 1 }, held.handler);
+  await until(() => expect(held.keys).toEqual(["a1", "b1", "c1"]));
+  await held.end(1);
+  await until(() => expect(held.keys).toEqual(["a1", "b1", "c1", "b2"]));
+  await held.end(2);
+  await held.end(3);
+  await quiet();
+  expect(held.keys).toHaveLength(4); // a1 holds the place of its group
+  await held.end(0);
+  await until(() => expect(held.keys.slice(4)).toEqual(["a2"]));
+  await held.end(4);
+  await until(() => expect(held.keys.slice(5)).toEqual(["a3"]));
+  await held.end(5);
+});
+
+test("a job whose handler fails comes back after a back-off that doubles, and the failure is logged once", async () => {
+  const errors: LogFields[] = [];
+  const log: Log = { ...silentLog, error: (event, fields) => void errors.push({ ...fields, reason: event }) };
+  await using here = await testLedger({ log });
+  const attempts: [attempt: number, at: number][] = [];
+  const started = here.clock.elapsed();
+  here.work("infer", { concurrency: 1 }, async ({ attempt, done }) => {
+    attempts.push([attempt, here.clock.elapsed() - started]);
+    if (attempt < 4) throw new Error("model on fire");
+    await done();
+  });
+  await enqueue(here, {});
+  for (let attempt = 1; attempt < 4; attempt++) {
+    await until(() => expect(attempts).toHaveLength(attempt));
+    await until(() => expect(here.clock.next).toBeDefined());
+    here.clock.advance(here.clock.next!);
+  }
+  await until(() => expect(attempts).toHaveLength(4));
+  const waits = attempts.slice(1).map(([, at], index) => at - attempts[index]![1]);
+  for (const [index, least] of [500, 1000, 2000].entries()) {
+    expect(waits[index]).toBeGreaterThanOrEqual(least);
+    expect(waits[index]).toBeLessThanOrEqual(2 * least);
+  }
+  expect(attempts.map(([attempt]) => attempt)).toEqual([1, 2, 3, 4]);
+  expect(errors.map(({ reason }) => reason)).toEqual(Array.from({ length: 3 }, () => "queue.job-failed"));
+});
+
+test("a job whose handler returns without done() comes back", async () => {
+  await using here = await testLedger();
+  const held = new Held();
+  here.work("infer", { concurrency: 1 }, held.handler);
+  await enqueue(here, {});
+  await until(() => expect(held.keys).toHaveLength(1));
+  await held.end(0, "not done");
+  await until(() => expect(here.clock.next).toBeDefined());
+  here.clock.advance(1000);
+  await until(() => expect(held.given[1]).toMatchObject({ key: "run", attempt: 2 }));
+  await held.end(1);
+});
+
+test("what a job did is kept together with its end, or neither is", async () => {
+  await using here = await testLedger();
+  const { store, queue } = here.ledger;
+  await store.db.query("CREATE TABLE note (attempt BIGINT)", []);
+  here.work("infer", { concurrency: 1 }, async ({ attempt, done }) => {
+    await done(async (t) => {
+      await t.query("INSERT INTO note VALUES ($1)", [attempt]);
+      await queue.enqueue(t, { queue: "deliver", key: `of attempt ${attempt}`, runAt: 0 });
+      if (attempt === 1) throw new Error("undone");
+    });
+  });
+  await enqueue(here, {});
+  await until(() => expect(here.clock.next).toBeDefined());
+  here.clock.advance(1000);
+  await vi.waitFor(async () => expect(await rows(here)).toMatchObject([{ key: "of attempt 2" }]));
+  expect(await store.db.query("SELECT attempt FROM note", [])).toEqual([{ attempt: 2 }]);
+});
+
+test("an end that comes twice, or after the job was taken away, changes nothing", async () => {
+  await using here = await testLedger();
+  const { store } = here.ledger;
+  await store.db.query("CREATE TABLE note (text TEXT)", []);
+  const outcomes: unknown[] = [];
+  const note = async (job: Job, text: string): Promise<void> => {
+    try {
+      await job.done(async (t) => void (await t.query("INSERT INTO note VALUES ($1)", [text])));
+      outcomes.push("done");
+    } catch (error) {
+      outcomes.push((error as { code?: string }).code);
+    }
+  };
+  here.work("infer", { concurrency: 1 }, async (job) => {
+    if (job.key === "taken") await store.db.query("DELETE FROM job WHERE key = $1", [job.key]);
+    await note(job, `${job.key}, first`);
+    if (job.key === "twice") await note(job, "twice, second");
+  });
+  await enqueue(here, { key: "twice" }, { key: "taken" });
+  await until(() => expect(outcomes).toEqual(["done", "LEASE_LOST", "LEASE_LOST"]));
+  expect(await store.db.query("SELECT text FROM note", [])).toEqual([{ text: "twice, first" }]);
+  expect(await rows(here)).toEqual([]);
+});
+
+test("stopping aborts the signal of what runs, waits for it, and gives it back at once", async () => {
+  await using here = await testLedger();
+  const ended: string[] = [];
+  const workers = here.ledger.queue.work("infer", { concurrency: 1 }, async ({ signal }) => {
+    await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+  });
+  await enqueue(here, { key: "a" }, { key: "b" });
+  await vi.waitFor(async () =>
+    expect(await rows(here)).toMatchObject([{ state: "active" }, { state: "ready" }]),
+  );
+  await workers[Symbol.asyncDispose]().then(() => ended.push("stopped"));
+  expect(await rows(here)).toMatchObject([
+    { key: "a", state: "ready", attempt: 1, run_at: here.clock.now() },
+    { key: "b", state: "ready", attempt: 0 },
+  ]);
+  const held = new Held();
+  here.work("infer", { concurrency: 2 }, held.handler);
+  await until(() => expect(held.keys).toEqual(["a", "b"]));
+  expect(held.given[0]).toMatchObject({ attempt: 2 });
+  await held.end(0);
+  await held.end(1);
+});
+
+test("what a process that died had taken is ready again when the ledger is opened", async () => {
+  await using here = await testLedger();
+  await enqueue(here, { key: "died with it" }, { key: "asked for again while it ran" });
+  await here.ledger.store.db.query("UPDATE job SET state = 'active', attempt = 3", []);
+  await enqueue(here, { key: "asked for again while it ran" });
+  expect(await rows(here)).toHaveLength(3);
+  await here.reopen();
+  expect(await rows(here)).toMatchObject([
+    { key: "asked for again while it ran", state: "ready", attempt: 0 },
+    { key: "died with it", state: "ready", attempt: 3 },
+  ]);
+});
+
+// The hand-moved clock stands still, so no timer makes good for a wake-up that is lost.
+test("a wake-up at any moment of a look is not lost", async () => {
+  await using here = await testLedger();
+  const { store, queue } = here.ledger;
+  const done: string[] = [];
+  here.work("infer", { concurrency: 3 }, async (job) => {
+    await job.done();
+    done.push(job.key);
+  });
+  for (let round = 0; round < 120; round++) {
+    queue.wake();
+    for (let turns = 0; turns < round; turns++) await Promise.resolve();
+    const key = `job ${round}`;
+    void store
+      .transaction((t) => queue.enqueue(t, { queue: "infer", key, runAt: here.clock.now() }))
+      .then(() => queue.wake());
+    await until(() => expect(done).toContain(key));
+  }
+});
+
+test("a ledger that fails while a job ends does not swallow the job: it is given back when the ledger is well", async () => {
+  await using here = await testLedger();
+  const { store } = here.ledger;
+  let attempts = 0;
+  here.work("infer", { concurrency: 1 }, async (job) => {
+    attempts++;
+    if (attempts > 1) return job.done();
+    await store.db.query(
+      "CREATE TRIGGER sick BEFORE UPDATE ON job BEGIN SELECT RAISE(ABORT, 'disk full'); END",
+      [],
+    );
+    throw new Error("cannot write");
+  });
+  await enqueue(here, {});
+  await until(() => expect(here.clock.next).toBe(1000));
+  here.clock.advance(1000);
+  await quiet();
+  expect(await rows(here)).toMatchObject([{ state: "active" }]);
+  await store.db.query("DROP TRIGGER sick", []);
+  await until(() => expect(here.clock.next).toBe(1000));
+  here.clock.advance(1000); // given back
+  await vi.waitFor(async () => expect(await rows(here)).toMatchObject([{ state: "ready" }]));
+  await until(() => expect(here.clock.next).toBeDefined());
+  here.clock.advance(1000); // its back-off
+  await until(() => expect(attempts).toBe(2));
+  await vi.waitFor(async () => expect(await rows(here)).toEqual([]));
+});
+
+test("a backlog of one group does not keep another group waiting", async () => {
+  await using here = await testLedger();
+  const dead = Array.from({ length: 5000 }, (_, at) => ({ key: `dead ${at}`, group: "dead" }));
+  await enqueue(here, ...dead);
+  const held = new Held();
+  here.work("infer", { concurrency: 4, perGroup: 1 }, held.handler);
+  await until(() => expect(held.keys).toHaveLength(1));
+  const started = performance.now();
+  await enqueue(here, { key: "alive", group: "alive" });
+  await until(() => expect(held.keys).toContain("alive"));
+  expect(performance.now() - started).toBeLessThan(1000);
+  await here.ledger.store.db.query("DELETE FROM job WHERE state = 'ready'", []);
+  await held.end(0);
+  await held.end(1);
+});

@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url";
 import type { LogFields } from "../base/log.ts";
 import { MODELS, type ModelName } from "./models/models.ts";
 
-export type Child = ChildProcessByStdio<Writable, Readable, Readable>;
+type Child = ChildProcessByStdio<Writable, Readable, Readable>;
 
 /** Disposing sends SIGTERM, and SIGKILL if that does not help. */
 interface RunningProcess extends AsyncDisposable {

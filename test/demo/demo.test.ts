@@ -120,9 +120,7 @@ function maskByLabel(
   const { segments, frames } = readSeg(file);
   const masks = new Map<string, Uint8Array>();
   for (const { segment, position, pixels } of frames) {
-    const label = Buffer.from(segments[segment - 1]!["00620005"]!.bytes)
-      .toString()
-      .trim();
+    const label = textAt(segments[segment - 1]!, "00620005") ?? "";
     const mask = masks.get(label) ?? new Uint8Array(columns * rows * slices);
     mask.set(pixels, Math.round(Number(position[2]) / spacing - 0.5) * columns * rows);
     masks.set(label, mask);

@@ -19,7 +19,7 @@ export interface Reply {
 }
 
 /** What a request asks for: an image, and how its label map is to be answered. */
-export interface Question {
+interface Question {
   readonly image: Image;
   reply(labels: Uint8Array): Reply;
 }

@@ -72,7 +72,7 @@ export function paintBothSides(
 
 /** +1 is the patient's left. */
 export type Side = 1 | -1;
-export const SIDES: readonly Side[] = [1, -1];
+const SIDES: readonly Side[] = [1, -1];
 
 /** Where the centre of pixel `index` of `count` lies, in mm. */
 export function millimetres(index: number, count: number, spacing: number): number {

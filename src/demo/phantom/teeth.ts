@@ -113,7 +113,7 @@ interface Tooth {
   readonly cheek: readonly [x: number, y: number];
 }
 
-export const TEETH: readonly Tooth[] = [
+const TEETH: readonly Tooth[] = [
   ...row(UPPER_ARCH, UPPER, { left: 20, right: 10, up: -1 }),
   ...row(LOWER_ARCH, LOWER, { left: 30, right: 40, up: 1 }),
 ].filter((tooth) => !MISSING.has(tooth.fdi));

@@ -10,7 +10,7 @@ import { airOf, INSIDE } from "./body.ts";
 import { type Component, componentsOf } from "./components.ts";
 import { scaleOf } from "./grey.ts";
 
-export const AIRWAY = { airway: 1, sinusLeft: 2, sinusRight: 3 } as const;
+const AIRWAY = { airway: 1, sinusLeft: 2, sinusRight: 3 } as const;
 
 /** mm³. */
 const SMALLEST_POCKET = 60;

@@ -5,17 +5,17 @@ import type { Scale } from "./grey.ts";
 
 const AIR_BELOW_HU = -450;
 
-/** 0 body, 1 air inside, 2 air around. */
-export type Air = Uint8Array;
-export const BODY = 0;
+/** Air inside the body. */
 export const INSIDE = 1;
-export const AROUND = 2;
+const AROUND = 2;
 
 /**
  * Air that reaches the edge of an axial slice is around the body. Slice by slice, because the airway does lead
  * outside: through the nose and at the lower end of the volume.
+ *
+ * @returns INSIDE, another number for air around the body, 0 for what is no air
  */
-export function airOf({ size, values }: Pick<Scan, "size" | "values">, scale: Scale): Air {
+export function airOf({ size, values }: Pick<Scan, "size" | "values">, scale: Scale): Uint8Array {
   const below = scale.kind === "hounsfield" ? AIR_BELOW_HU : scale.dark;
   const air = new Uint8Array(values.length);
   for (let at = 0; at < values.length; at++) if (values[at]! < below) air[at] = INSIDE;

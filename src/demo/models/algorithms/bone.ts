@@ -10,7 +10,7 @@ import type { Scan, Size } from "../scan.ts";
 import { type Component, componentsOf } from "./components.ts";
 import { scaleOf, smoothed } from "./grey.ts";
 
-export const BONE = { mandible: 1, skull: 2, spine: 3, undivided: 4 } as const;
+const BONE = { mandible: 1, skull: 2, spine: 3, undivided: 4 } as const;
 
 const BONE_ABOVE_HU = 400;
 /** What the rind encloses in a slice: spongy bone, and marrow in small gaps of it. Holes are mm², at most. */

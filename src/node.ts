@@ -40,6 +40,8 @@ const INFER_CONCURRENCY = 64;
 const DELIVER_CONCURRENCY = 16;
 /** An association carries one instance at a time. */
 const DELIVERIES_PER_DESTINATION = 1;
+/** Parts of the time a stop may take: running inferences may end, then what is being sent. */
+const GRACE = { infer: 1 / 3, deliver: 1 / 6 } as const;
 
 /** @throws NodeError DATA_FOLDER_IN_USE, LEDGER_FAILED, LISTEN_FAILED, CONFIG_INVALID */
 export async function startNode(config: Config, system: System): Promise<RunningNode> {
@@ -62,14 +64,28 @@ export async function startNode(config: Config, system: System): Promise<Running
   const stages = createStages({ ...config, destinations, rules, inference, spool, pool, ...system });
   const senders = new Senders();
   const pipeline = { stages, ledger, senders, outbox, courier, assembly: config.assembly, ...system };
-  const deliveries = { concurrency: DELIVER_CONCURRENCY, perGroup: DELIVERIES_PER_DESTINATION };
+  const { stopWithinMs } = config.node;
+  const runs = { concurrency: INFER_CONCURRENCY, graceMs: stopWithinMs * GRACE.infer };
+  const deliveries = {
+    concurrency: DELIVER_CONCURRENCY,
+    perGroup: DELIVERIES_PER_DESTINATION,
+    graceMs: stopWithinMs * GRACE.deliver,
+  };
   parts.use(ledger.queue.work("deliver", deliveries, (job) => deliverJob(job, pipeline)));
-  parts.use(ledger.queue.work("infer", { concurrency: INFER_CONCURRENCY }, (job) => inferJob(job, pipeline)));
+  parts.use(ledger.queue.work("infer", runs, (job) => inferJob(job, pipeline)));
   parts.use(ledger.queue.work("close", { concurrency: CLOSE_CONCURRENCY }, (job) => closeJob(job, pipeline)));
 
   const admission = new Admission(dataDir, config.node.reserveBytes, system);
   const { group, queue } = ledger;
-  const intake = new Intake({ spool, admission, senders, group, queue, settings: config.assembly, ...system });
+  const intake = new Intake({
+    spool,
+    admission,
+    senders,
+    group,
+    queue,
+    settings: config.assembly,
+    ...system,
+  });
   const scp = parts.use(await listen(config.dicom, intake, system));
   const release = parts.move();
   return { port: scp.port, [Symbol.asyncDispose]: () => release.disposeAsync() };

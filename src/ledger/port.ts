@@ -39,7 +39,7 @@ export interface Job {
   readonly key: string;
   /** From 1. */
   readonly attempt: number;
-  /** Aborts when the node stops. */
+  /** Aborts when the node stops and cannot wait any longer. */
   readonly signal: AbortSignal;
   /** Ends the job and commits `work` with it, or neither. @throws LEASE_LOST if the attempt is no longer ours */
   done(work?: (t: Db) => Promise<void>): Promise<void>;
@@ -49,13 +49,16 @@ export interface WorkOptions {
   readonly concurrency: number;
   /** How many jobs of one group run at once. */
   readonly perGroup?: number;
+  /** How long what runs may go on at a stop; then its signal aborts. 0 by default. */
+  readonly graceMs?: number;
 }
 
 export interface Queue {
   enqueue(t: Db, job: JobRequest): Promise<void>;
   /**
    * Starts taking jobs. A handler that rejects, or returns without done(), gives its job back for another try
-   * after a back-off. Disposing takes no more jobs and waits for those that run.
+   * after a back-off. Disposing takes no more jobs, lets those that run end, and aborts
+   * them after `graceMs`.
    */
   work(queue: QueueName, options: WorkOptions, handler: (job: Job) => Promise<void>): AsyncDisposable;
   /** Jobs may have become due: look again. Call after a transaction that enqueued. */

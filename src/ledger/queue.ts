@@ -78,7 +78,10 @@ interface WorkersParts {
 class Workers {
   readonly #parts: WorkersParts;
   readonly #running = new Set<Promise<void>>();
-  readonly #stop = new AbortController();
+  /** Takes no more jobs. */
+  #stopping = false;
+  /** Ends those that run. */
+  readonly #abort = new AbortController();
   #timer: Disposable | undefined;
   /** A look for due jobs is under way; another one is wanted after it. */
   #looking = false;
@@ -90,7 +93,7 @@ class Workers {
   }
 
   wake(): void {
-    if (this.#stop.signal.aborted) return;
+    if (this.#stopping) return;
     if (this.#looking) {
       this.#lookAgain = true;
       return;
@@ -100,10 +103,15 @@ class Workers {
   }
 
   async stop(): Promise<void> {
-    this.#stop.abort(new Error("The node is stopping"));
+    const { clock, options } = this.#parts;
+    this.#stopping = true;
     this.#timer?.[Symbol.dispose]();
+    const end = (): void => this.#abort.abort(new Error("The node is stopping"));
+    const late = options.graceMs ? clock.after(options.graceMs, end) : undefined;
+    if (!late) end();
     await this.#lastLook;
     await Promise.allSettled(this.#running);
+    late?.[Symbol.dispose]();
   }
 
   /** Cannot reject: a ledger that fails is logged, and looked at again. */
@@ -113,14 +121,14 @@ class Workers {
       do {
         this.#lookAgain = false;
         const seen = clock.now();
-        while (this.#running.size < options.concurrency && !this.#stop.signal.aborted) {
+        while (this.#running.size < options.concurrency && !this.#stopping) {
           const taken = await this.#take(seen);
           if (!taken) break;
           this.#start(taken);
         }
         await this.#setTimer(seen);
         // No await between this question and #looking = false: a wake-up in between would be lost.
-      } while (this.#lookAgain && !this.#stop.signal.aborted);
+      } while (this.#lookAgain && !this.#stopping);
     } catch (error) {
       log.error("queue.failed", { queue, error });
       this.#timerIn(RETRY.firstMs);
@@ -171,9 +179,9 @@ class Workers {
       ended = true;
     };
     try {
-      await handler({ key, attempt, signal: this.#stop.signal, done });
+      await handler({ key, attempt, signal: this.#abort.signal, done });
     } catch (error) {
-      if (!this.#stop.signal.aborted) log.error("queue.job-failed", { queue, attempt, error });
+      if (!this.#abort.signal.aborted) log.error("queue.job-failed", { queue, attempt, error });
     }
     while (!ended) ended = await this.#givenBack(id, attempt);
   }
@@ -181,7 +189,7 @@ class Workers {
   /** False, after a while, if the ledger failed: its disk may have room again the next time. */
   async #givenBack(id: number, attempt: number): Promise<boolean> {
     const { store, clock, log, queue } = this.#parts;
-    const { signal } = this.#stop;
+    const { signal } = this.#abort;
     const runAt = clock.now() + (signal.aborted ? 0 : backoffMs(RETRY, attempt, Math.random()));
     try {
       await store.transaction(async (t) => {
@@ -208,7 +216,7 @@ class Workers {
   /** For the first job that was not yet due when we looked at `seen`. */
   async #setTimer(seen: number): Promise<void> {
     const { store, queue, clock, options } = this.#parts;
-    if (this.#stop.signal.aborted || this.#running.size >= options.concurrency) return;
+    if (this.#stopping || this.#running.size >= options.concurrency) return;
     const [row] = await store.db.query(
       "SELECT MIN(run_at) AS next FROM job WHERE queue = $1 AND state = 'ready' AND run_at > $2",
       [queue, seen],
@@ -219,7 +227,6 @@ class Workers {
 
   #timerIn(ms: number): void {
     this.#timer?.[Symbol.dispose]();
-    if (!this.#stop.signal.aborted)
-      this.#timer = this.#parts.clock.after(Math.min(ms, 60_000), () => this.wake());
+    if (!this.#stopping) this.#timer = this.#parts.clock.after(Math.min(ms, 60_000), () => this.wake());
   }
 }

@@ -201,6 +201,20 @@ test("two series sent interleaved are two volumes", async () => {
   expect(new Set(rig.pacs.stored.map(({ sopInstanceUid }) => sopInstanceUid)).size).toBe(2);
 });
 
+test("a stop lets the inference that runs end, and its result leave", async () => {
+  const asked = Promise.withResolvers<void>();
+  await using slow = await startModelDouble(({ body }) => {
+    asked.resolve();
+    const reply = threshold(body, ABOVE);
+    return reply.kind === "answer" ? { ...reply, afterMs: 700 } : reply;
+  });
+  const rig = await stage({ models: { slow: { url: slow.origin, rest: `${RAW_NIFTI}, ${ONE_SEGMENT}` } } });
+  await send(rig.paths, rig.port);
+  await asked.promise;
+  await rig[Symbol.asyncDispose]();
+  expect(rig.journal.of("delivery.done")).toHaveLength(1);
+});
+
 test("a caller that is not listed, or calls us by another name, is refused", async () => {
   await using rig = await stage();
   await expect(send(rig.paths, rig.port, { called: "SOMEONE" })).rejects.toThrow(/reject/i);

@@ -1,4 +1,5 @@
 /** A small volume, a model of it, and the answer such a model gives. */
+import { afterAll } from "vitest";
 import type { Clock } from "../../src/base/clock.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { type Log, type LogFields, silentLog } from "../../src/base/log.ts";
@@ -62,6 +63,10 @@ function recordingLog(): Log & { readonly lines: Line[] } {
   return { ...silentLog, lines, info: record, warn: record, error: record };
 }
 
+/** One thread for all tests of a file: to start one takes longer than most of them. */
+const pool = new WorkerPool(1);
+afterAll(() => pool[Symbol.asyncDispose]());
+
 export interface Setup extends AsyncDisposable {
   readonly inference: Inference;
   readonly clock: ReturnType<typeof impatientClock>;
@@ -69,7 +74,6 @@ export interface Setup extends AsyncDisposable {
 }
 
 export function setup(models: readonly TestModel[], slots: Readonly<Record<string, number>> = {}): Setup {
-  const pool = new WorkerPool(1);
   const clock = impatientClock();
   const log = recordingLog();
   const settings = { models: new Map(models.map((each) => [each.name, each])), slots };
@@ -78,10 +82,7 @@ export function setup(models: readonly TestModel[], slots: Readonly<Record<strin
     inference,
     clock,
     log,
-    async [Symbol.asyncDispose]() {
-      await inference[Symbol.asyncDispose]();
-      await pool[Symbol.asyncDispose]();
-    },
+    [Symbol.asyncDispose]: () => inference[Symbol.asyncDispose](),
   };
 }
 

@@ -148,12 +148,26 @@ test("four models at once take the time of the slowest, not the sum", async () =
   const names = ["a", "b", "c", "d"];
   await using parts = setup(names.map((name) => model(`${server.origin}/${name}`, { name })));
   using volume = parts.inference.prepare(smallVolume());
+  await parts.inference.infer("d", volume, options); // the worker thread has started, whichever test runs first
   const started = performance.now();
   await Promise.all(names.map((name) => parts.inference.infer(name, volume, options)));
   const elapsed = performance.now() - started;
   expect(server.mostAtOnce).toBe(4);
   expect(elapsed).toBeGreaterThanOrEqual(590);
-  expect(elapsed).toBeLessThan(1200); // the sum is 1800
+  expect(elapsed).toBeLessThan(1800); // the sum
+});
+
+test("no model waits for the answer of another", async () => {
+  const names = ["a", "b", "c", "d"];
+  await using server = await startModelDouble(async () => {
+    await server.asked(4);
+    return { kind: "answer", body: goodAnswer };
+  });
+  await using parts = setup(names.map((name) => model(`${server.origin}/${name}`, { name })));
+  using volume = parts.inference.prepare(smallVolume());
+  await expect(
+    Promise.all(names.map((name) => parts.inference.infer(name, volume, options))),
+  ).resolves.toHaveLength(4);
 });
 
 test("four models on one GPU of two places never ask more than two at a time", async () => {
@@ -217,6 +231,7 @@ test("stopping lets what runs end, then closes every connection", async () => {
   await server.asked(1);
   const waiting = expect(parts.inference.infer("mandible", volume, options)).rejects.toThrow("stopping");
   await parts[Symbol.asyncDispose]();
+  expect(parts.log.lines.map(({ event }) => event)).toContain("inference.done");
   await waiting;
   await expect(running).resolves.toBeDefined();
   expect(server.running).toBe(0);

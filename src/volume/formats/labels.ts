@@ -32,9 +32,8 @@ export function labelsOf(stored: Stored, placement: Placement, known: readonly n
     const counts = [...flaws].map(([flaw, voxels]) => `${voxels} ${flaw}`).join(", ");
     throw invalid(`Label map with voxels that are no labels: ${counts}, of ${values.length}`);
   }
-  const meant = new Set([0, ...known]);
-  const foreign = [...present.keys()].filter((label) => present[label] === 1 && !meant.has(label));
-  if (foreign.length > 0) throw unknown(foreign);
+  for (const label of [0, ...known]) present[label] = 0;
+  if (present.includes(1)) throw unknown(present);
   return place(values, stored, placement, Math.max(0, ...known));
 }
 
@@ -115,7 +114,8 @@ function flawOf(value: number): string {
   return Number.isInteger(value) ? `above ${MAX_LABEL}` : "not whole";
 }
 
-function unknown(foreign: readonly number[]): NodeError {
+function unknown(present: Uint8Array): NodeError {
+  const foreign = [...present.keys()].filter((label) => present[label] === 1);
   const more = foreign.length > LISTED ? ` and ${foreign.length - LISTED} more` : "";
   const listed = foreign.slice(0, LISTED).join(", ") + more;
   return new NodeError("LABEL_UNKNOWN", `Label map with labels that are no segments of the model: ${listed}`);

@@ -34,8 +34,7 @@ const TYPES: ReadonlyMap<number, Type> = new Map<number, Type>([
 /** @throws BadRequest 400 or 415 */
 export function readNifti(file: Uint8Array): NiftiImage {
   const gzipped = file[0] === 0x1f && file[1] === 0x8b;
-  const plain = gzipped ? inflate(file) : file;
-  const bytes = new Uint8Array(plain.buffer, plain.byteOffset, plain.byteLength); // slice() of a Buffer copies nothing
+  const bytes = gzipped ? inflate(file) : file;
   if (bytes.length < HEADER_BYTES + 4) throw new BadRequest(400, "too short for a NIfTI file");
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (view.getInt32(0, true) !== HEADER_BYTES || String.fromCharCode(...bytes.subarray(344, 347)) !== "n+1") {
@@ -55,7 +54,7 @@ export function readNifti(file: Uint8Array): NiftiImage {
   if (!Number.isInteger(offset) || offset < HEADER_BYTES || offset + count * width > bytes.length) {
     throw new BadRequest(400, "the file ends before its voxels");
   }
-  const copy = bytes.slice(offset, offset + count * width);
+  const copy = new Uint8Array(bytes.subarray(offset, offset + count * width));
   const stored = new type(copy.buffer);
   const slope = view.getFloat32(112, true);
   const intercept = view.getFloat32(116, true);
@@ -64,7 +63,7 @@ export function readNifti(file: Uint8Array): NiftiImage {
     size,
     placement: placementOf(view),
     values: scaled ? Float32Array.from(stored, (value) => value * slope + intercept) : stored,
-    header: bytes.slice(0, offset),
+    header: new Uint8Array(bytes.subarray(0, offset)),
     gzipped,
   };
 }

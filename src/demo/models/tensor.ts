@@ -48,7 +48,7 @@ export function readInferRequest(body: Uint8Array, jsonLength: string | undefine
   if (volume.shape.length !== 5 || one !== 1 || channels !== 1) {
     throw new BadRequest(400, "VOLUME must have the shape [1, 1, slices, rows, columns]");
   }
-  const copy = volume.bytes.slice().buffer;
+  const copy = new Uint8Array(volume.bytes).buffer;
   return {
     size: [columns, rows, slices] as unknown as Size,
     placement: placementOf(tensors.find(({ name }) => name === AIRWAY_METADATA.inputs[1].name)),
@@ -125,7 +125,7 @@ function placementOf(affine: Tensor | undefined): Placement {
   if (affine?.datatype !== "FP32" || affine.bytes.length !== 64) {
     throw new BadRequest(400, "input AFFINE must be FP32 of the shape [1, 4, 4]");
   }
-  const m = new Float32Array(affine.bytes.slice().buffer);
+  const m = new Float32Array(new Uint8Array(affine.bytes).buffer);
   const column = (at: number): Vector => [-m[at]!, -m[4 + at]!, m[8 + at]!];
   const steps = [column(0), column(1), column(2)] as const;
   if (steps.some((step) => !(Math.hypot(...step) > 0))) throw new BadRequest(400, "AFFINE has no size");

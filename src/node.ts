@@ -23,6 +23,7 @@ import { hasFile } from "./ledger/series.ts";
 import { closeJob, deliverJob, inferJob } from "./pipeline.ts";
 import { compileRules } from "./routing/rules.ts";
 import { createStages } from "./stages.ts";
+import { warm } from "./worker-modules.ts";
 
 export interface System {
   readonly log: Log;
@@ -56,6 +57,7 @@ export async function startNode(config: Config, system: System): Promise<Running
   if (orphans > 0) log.info("intake.orphans-removed", { count: orphans });
   const outbox = parts.use(await Outbox.open(join(dataDir, "results")));
   const pool = parts.use(new WorkerPool(config.node.workers));
+  warm(pool).catch((error: unknown) => log.debug("node.not-warm", { error }));
   const courier = parts.use(createCourier(associateOnce, system));
   const inference = parts.use(createInference(config, { ...system, pool }));
 

@@ -27,7 +27,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   config: ["base", "dicom", "routing", "inference", "segmentation"],
   "stages.ts": ["base", "dicom", "ledger", ...STAGES],
   "pipeline.ts": ["base", "dicom", "ledger", ...STAGES, "stages.ts"],
-  "node.ts": ["base", "dicom", "ledger", ...STAGES, "ops", "config", "stages.ts", "pipeline.ts"],
+  "worker-modules.ts": ["base", "inference", "segmentation", "volume"],
+  "node.ts": [
+    ...["base", "dicom", "ledger", ...STAGES, "ops", "config"],
+    ...["stages.ts", "pipeline.ts", "worker-modules.ts"],
+  ],
   // A client of the node and of the models, like any other; the node itself only as a whole.
   demo: ["base", "dicom", "association", "ops", "config", "node.ts"],
   commands: ["base", "dicom", "association", "ops", "config", "demo", "node.ts"],

@@ -13,13 +13,14 @@
 import type { Socket } from "node:net";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import { parseAeTitle } from "../dicom/ae-title.ts";
 import { STATUS } from "../dicom/constants.ts";
 import { APPLICATION_CONTEXT, type AssociateRequest, encodeAssociateAccept } from "./associate-pdu.ts";
 import { type Command, encodeCommand } from "./command.ts";
 import { AbortReason } from "./dimse.ts";
 import type { Indication } from "./indication.ts";
 import { MessageReader } from "./message-reader.ts";
-import { answerTo, BUSY, type Context, type Terms } from "./negotiation.ts";
+import { type Answer, answerTo, busy, type Context, type Terms } from "./negotiation.ts";
 import { operationOf, responseTo } from "./operation.ts";
 import type { Rejection } from "./pdu.ts";
 import type { Wait } from "./pdu-reader.ts";
@@ -125,16 +126,10 @@ export class Acceptor {
   }
 
   #decide(request: AssociateRequest): void {
-    const answer = answerTo(request, this.#facts.peer, this.#settings);
-    if (answer.kind === "rejected") return this.#refuse(answer.rejection, answer.reason);
-    if (this.#settings.isStopping()) return this.#refuse(BUSY, "the node is stopping");
-    const place = this.#settings.places.take(this.#facts.peer);
-    if (!place) return this.#refuse(BUSY, "too many associations");
-    this.#place = place;
+    const answer = this.#answerTo(request);
+    if (answer.kind === "rejected") return this.#refuse(request, answer.rejection, answer.reason);
     const { callingAeTitle, calledAeTitle } = answer;
-    const association = { ...this.#facts, callingAeTitle, calledAeTitle };
-    if (this.#settings.handler.admit(association) === "busy") return this.#refuse(BUSY, "no room");
-    this.#association = association;
+    this.#association = { ...this.#facts, callingAeTitle, calledAeTitle };
     this.#contexts = answer.contexts;
     this.#openedAt = this.#settings.clock.elapsed();
     const accept = {
@@ -147,10 +142,28 @@ export class Acceptor {
     this.#upper.acceptAssociation(encodeAssociateAccept(accept));
   }
 
-  #refuse(rejection: Rejection, reason: string): void {
+  #answerTo(request: AssociateRequest): Answer {
+    const { places, handler, isStopping } = this.#settings;
+    const answer = answerTo(request, this.#facts.peer, this.#settings);
+    if (answer.kind === "rejected") return answer;
+    if (isStopping()) return busy("the node is stopping");
+    this.#place = places.take(this.#facts.peer);
+    if (!this.#place) return busy("too many associations");
+    const { callingAeTitle, calledAeTitle } = answer;
+    const admission = handler.admit({ ...this.#facts, callingAeTitle, calledAeTitle });
+    return admission === "busy" ? busy("no room") : answer;
+  }
+
+  #refuse(request: AssociateRequest, rejection: Rejection, reason: string): void {
+    const { peer } = this.#facts;
+    const callingAeTitle = parseAeTitle(request.callingAeTitle); // what is none is not fit to be printed
+    this.#settings.log.warn("association.rejected", {
+      peer,
+      reason,
+      ...(callingAeTitle && { callingAeTitle }),
+    });
     this.#place?.[Symbol.dispose]();
     this.#closing = Promise.resolve();
-    this.#settings.log.warn("association.rejected", { peer: this.#facts.peer, reason });
     this.#upper.rejectAssociation(rejection, reason);
   }
 

@@ -28,13 +28,13 @@ export interface ContextAnswer {
 }
 
 /** SCP/SCU Role Selection, PS3.7 D.3.3.4: the roles the association's requestor wants to take. */
-export interface RoleSelection {
+interface RoleSelection {
   readonly sopClassUid: string;
   readonly scu: boolean;
   readonly scp: boolean;
 }
 
-export interface Associate<Context> {
+interface Associate<Context> {
   readonly protocolVersion: number;
   readonly calledAeTitle: string;
   readonly callingAeTitle: string;

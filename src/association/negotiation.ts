@@ -85,6 +85,11 @@ export function acceptedContexts(
   return accepted;
 }
 
+/** Refused for now: the peer may try again later. */
+export function busy(reason: string): Answer {
+  return rejected(BUSY, reason);
+}
+
 /** Whether a peer that announces this maximum length cannot be served. */
 export function isTooShort(maxPduBytes: number): boolean {
   return maxPduBytes > 0 && maxPduBytes < MIN_PEER_PDU_BYTES;
@@ -95,13 +100,11 @@ export function isStorageClass(uid: string): boolean {
   return (STORAGE_BRANCH.test(uid) && !NOT_STORAGE.has(uid)) || STORAGE_ELSEWHERE.has(uid);
 }
 
-/** Too many associations: may be tried again later. */
-export const BUSY: Rejection = {
+const BUSY: Rejection = {
   result: RejectResult.Transient,
   source: RejectSource.ServiceProviderPresentation,
   reason: RejectReason.LocalLimitExceeded,
 };
-
 const BAD_VERSION: Rejection = {
   result: RejectResult.Permanent,
   source: RejectSource.ServiceProviderAcse,

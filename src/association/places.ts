@@ -1,4 +1,4 @@
-/** So many places in all, and so many for one address; who takes one gives it back once. */
+/** So many places in all, and so many for one address. */
 export class Places {
   readonly #limit: number;
   readonly #limitPerPeer: number;
@@ -11,20 +11,13 @@ export class Places {
     this.#limitPerPeer = limitPerPeer;
   }
 
-  /** @returns  the way to give it back, or undefined if none is free for this peer */
+  /** @returns  disposed once, gives the place back; undefined if none is free for this peer */
   take(peer: string): Disposable | undefined {
     const own = this.#takenBy.get(peer) ?? 0;
     if (this.#taken >= this.#limit || own >= this.#limitPerPeer) return undefined;
     this.#taken += 1;
     this.#takenBy.set(peer, own + 1);
-    let isBack = false;
-    return {
-      [Symbol.dispose]: () => {
-        if (isBack) return;
-        isBack = true;
-        this.#giveBack(peer);
-      },
-    };
+    return { [Symbol.dispose]: () => this.#giveBack(peer) };
   }
 
   #giveBack(peer: string): void {

@@ -28,7 +28,7 @@ export interface ScpSettings {
   readonly timeouts: ScpTimeouts;
 }
 
-export interface ScpLimits {
+interface ScpLimits {
   readonly associations: number;
   readonly associationsPerPeer: number;
   /** Longest P-DATA-TF taken; announced to the peer. */
@@ -39,7 +39,7 @@ export interface ScpLimits {
   readonly instanceBytes: number;
 }
 
-export interface ScpTimeouts {
+interface ScpTimeouts {
   /** PS3.8 9.1.5. */
   readonly artimMs: number;
   /** Between two data values of an open association; time the node itself needs does not count. */
@@ -54,7 +54,7 @@ export interface Scp extends AsyncDisposable {
 }
 
 /** So many connections for each association allowed: some are being refused, some are closing. */
-const CONNECTIONS_PER_ASSOCIATION = 2;
+const CONNECTIONS_PER_ASSOCIATION = 4;
 
 /** @throws NodeError LISTEN_FAILED; CONFIG_INVALID for a caller's address */
 export async function listen(

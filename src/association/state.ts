@@ -116,7 +116,7 @@ const ACTIONS = {
   "AA-8": ["Sta13", "send abort as provider", "indicate provider abort", "start ARTIM"],
 } as const satisfies Record<string, readonly [State | "Sta9 or Sta10", ...Effect[]]>;
 
-export type Action = keyof typeof ACTIONS;
+type Action = keyof typeof ACTIONS;
 
 const COLLISION: Record<Role, State> = { requestor: "Sta9", acceptor: "Sta10" };
 

@@ -89,7 +89,7 @@ export class Keeper implements StorageHandler {
   }
 }
 
-export interface Line extends LogFields {
+interface Line extends LogFields {
   readonly event: string;
 }
 

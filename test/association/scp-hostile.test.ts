@@ -22,6 +22,7 @@ import {
   releaseRq,
   statusOf,
   storeRq,
+  ui,
   us,
 } from "../support/raw-peer.ts";
 import { Keeper, type Overrides, startScp, type TestScp } from "./keeper.ts";
@@ -80,6 +81,11 @@ async function aborted(peer: RawPeer): Promise<readonly [number | undefined, num
   return [body[2], body[3]];
 }
 
+/** The connection is gone at this side, too. */
+async function noTimers(): Promise<void> {
+  while (clock.pending > 0) await new Promise((resolve) => setImmediate(resolve));
+}
+
 const BY_USER = [AbortSource.ServiceUser, AbortReason.NotSpecified];
 const UNEXPECTED = [AbortSource.ServiceProvider, AbortReason.UnexpectedPdu];
 const UNKNOWN = [AbortSource.ServiceProvider, AbortReason.UnrecognizedPdu];
@@ -117,6 +123,8 @@ test.each<[string, Uint8Array]>([
     peer.send(bytes);
     expect(await aborted(peer)).toEqual(BY_USER);
     expect(keeper.admitted).toEqual([]);
+    peer.destroy();
+    await noTimers();
   },
 );
 
@@ -218,7 +226,9 @@ test("a peer that asks and never reads the answers is not read any more, and is 
   await start({ timeouts: { idleMs: 300 } });
   const peer = await open();
   peer.socket.pause();
-  const many = Buffer.concat(Array.from({ length: 2_000 }, () => pData(3, 3, echoRq(1))));
+  const uid = `1.${"2".repeat(62)}`; // the longer the answers, the sooner they fill what holds them
+  const request = commandSet(ui(3, uid), us(0x100, 0x130), us(0x110, 1), us(0x800, 0x101), ui(0x1001, uid));
+  const many = Buffer.concat(Array.from({ length: 1_000 }, () => pData(1, 3, request)));
   let isClosed = false;
   void peer.closed.then(() => (isClosed = true));
   peer.socket.on("close", () => (isClosed = true));
@@ -312,6 +322,18 @@ test("a data value that trickles in does not keep an association alive", async (
   }
   clock.advance(10_000);
   expect(await aborted(peer)).toEqual(BY_USER);
+  peer.send(Buffer.alloc(994)); // the rest comes all the same; the handler must not see it
+  peer.socket.end();
+  await noTimers();
+  expect(keeper.kept[0]).toMatchObject({ bytes: 6, state: "discarded" });
+  expect(scp.lines.filter(({ event }) => event === "association.failed")).toEqual([]);
+});
+
+test("what comes in one piece with an abort is not looked at", async () => {
+  const peer = await open();
+  peer.send(abortPdu, pData(3, 3, echoRq(1)), associateRq(), releaseRq);
+  expect(await peer.next()).toBe("closed");
+  expect(scp.lines.map(({ event }) => event)).toEqual(["association.aborted"]);
 });
 
 test("the time the node itself needs does not count as the peer's", async () => {
@@ -337,12 +359,12 @@ test("a peer that does not close after its release was answered is closed by ART
 test("surplus connections of one address are closed at once", async () => {
   await scp[Symbol.asyncDispose]();
   await start({ limits: { associationsPerPeer: 2 } });
-  const silent = await Promise.all(Array.from({ length: 4 }, () => connected()));
-  await timers(4);
+  const silent = await Promise.all(Array.from({ length: 8 }, () => connected()));
+  await timers(8);
   const surplus = await connected();
   await surplus.closed;
   for (const peer of silent) peer.destroy();
-  while (clock.pending > 0) await new Promise((resolve) => setImmediate(resolve));
+  await noTimers();
 });
 
 const broken = (): never => {
@@ -358,7 +380,9 @@ test.each<[string, () => void]>([
 ])("a handler that throws in %s loses this association, and the error is logged once", async (_, breakIt) => {
   breakIt();
   const peer = await connected();
-  peer.send(associateRq(), pData(1, 3, storeRq(1, "1.2.3")), pData(1, 2, Buffer.from("data")));
+  peer.send(associateRq(), pData(1, 3, storeRq(1, "1.2.3")));
+  for (let sent = 0; sent < 20; sent += 1) peer.send(pData(1, 0, Buffer.alloc(20_000)));
+  peer.send(pData(1, 2, Buffer.from("data")));
   let answer = await peer.next();
   if (answer !== "closed" && answer.type === 2) answer = await peer.next();
   expect(answer !== "closed" && [answer.type, answer.body.toString("hex")]).toEqual([7, "00000200"]);

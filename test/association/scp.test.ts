@@ -261,6 +261,12 @@ test("surplus associations are refused for now; a place that is given back can b
   third.send(associateRq());
   expect((await third.expect(3)).toString("hex")).toBe("00020302");
   await third.closed;
+  expect(scp.lines.at(-1)).toEqual({
+    event: "association.rejected",
+    peer: "127.0.0.1",
+    callingAeTitle: "RAW",
+    reason: "too many associations",
+  });
   await release(first);
   await release(await open(scp.port));
   await release(second);

@@ -12,6 +12,7 @@ function packed(valueBytes: number, chunks: readonly string[]): readonly string[
 test.each<[string, readonly string[], readonly string[]]>([
   ["cut where chunks are too long", ["abcdefghij"], ["abcd", "efgh", "ij"]],
   ["filled from several chunks where they are too short", ["a", "bcd", "e", "fghi"], ["abcd", "efgh", "i"]],
+  ["filled to the last byte", ["abc", "def", "g"], ["abcd", "efg"]],
   ["the last one full, if the data set ends there", ["abcd", "efgh"], ["abcd", "efgh"]],
   ["one empty value for no data", [], [""]],
   ["unmoved by empty chunks", ["", "ab", "", "cde"], ["abcd", "e"]],

@@ -9,8 +9,7 @@
  */
 import type { DataSet, Tag } from "../dicom/data-set.ts";
 import { bytesOf, itemsOf, numbersOf, stringsOf } from "../dicom/data-set.ts";
-import { isKeyword, keywords, tagOf, vrOf } from "../dicom/dictionary.ts";
-import { hasSeveralValues } from "./multiplicity.ts";
+import { hasSeveralValues, isKeyword, keywords, tagOf, vrOf } from "../dicom/dictionary.ts";
 import { suggestion } from "./nearest.ts";
 
 export interface SeriesFacts {

@@ -82,7 +82,13 @@ export async function closeJob(job: Job, parts: PipelineParts): Promise<void> {
   if (revision === undefined) return;
   senders.forget(series.id);
   const { studyUid, seriesUid } = series;
-  log.info("series.complete", { studyUid, seriesUid, revision, instances: instances.length, reason: decision.reason });
+  log.info("series.complete", {
+    studyUid,
+    seriesUid,
+    revision,
+    instances: instances.length,
+    reason: decision.reason,
+  });
   const { outcome, outcomeReason: reason } = closing;
   const models = routing.kind === "assigned" ? routing.assignments.length : 0;
   log.info(`series.${outcome}`, { studyUid, seriesUid, revision, reason, count: models });
@@ -95,7 +101,12 @@ export async function inferJob(job: Job, parts: PipelineParts): Promise<void> {
   if (!run || run.state !== "pending") return job.done();
   const series = await findSeries(ledger.store.db, run.seriesId);
   if (!series || series.state === "open" || series.revision !== run.revision) {
-    return end(job, run, parts, failed("SUPERSEDED", "more images came after the series was judged complete"));
+    return end(
+      job,
+      run,
+      parts,
+      failed("SUPERSEDED", "more images came after the series was judged complete"),
+    );
   }
   const instances = await instancesOf(ledger.store.db, series.id);
   await using held = await stages.hold(series, instances, job.signal);
@@ -141,12 +152,19 @@ async function end(job: Job, run: RunRecord, parts: PipelineParts, ended: RunEnd
     if (ended.state !== "done") return;
     for (const destination of run.destinations) {
       const key = await insertDelivery(t, run.id, destination, now);
-      await ledger.queue.enqueue(t, { queue: "deliver", key, runAt: now, group: destination, priority: run.priority });
+      await ledger.queue.enqueue(t, {
+        queue: "deliver",
+        key,
+        runAt: now,
+        group: destination,
+        priority: run.priority,
+      });
     }
   });
   ledger.queue.wake();
   if (ended.state === "no-finding") log.info("run.no-finding", about(run));
-  if (ended.state === "failed") log.warn("run.ended", { ...about(run), code: ended.code, reason: ended.reason });
+  if (ended.state === "failed")
+    log.warn("run.ended", { ...about(run), code: ended.code, reason: ended.reason });
 }
 
 /** deliver: key is a delivery. */
@@ -193,10 +211,19 @@ async function tried(
   const late = at - delivery.createdAt > destination.retryForMs;
   const postponed = late ? "held" : "pending";
   try {
-    const status = await courier.send(destination, { ...run.result, path: outbox.pathOf(run.id) }, { signal });
+    const status = await courier.send(
+      destination,
+      { ...run.result, path: outbox.pathOf(run.id) },
+      { signal },
+    );
     const outcome = stages.outcomeOf(status);
     if (outcome === "delivered") return { state: "delivered", status, at: clock.now() };
-    return { state: outcome === "refused" ? "held" : postponed, status, reason: "refused by the destination", at };
+    return {
+      state: outcome === "refused" ? "held" : postponed,
+      status,
+      reason: "refused by the destination",
+      at,
+    };
   } catch (error) {
     signal.throwIfAborted();
     if (!(error instanceof NodeError)) throw error;

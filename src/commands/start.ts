@@ -21,7 +21,8 @@ export async function start(file: string | undefined, print: (line: string) => v
   const path = file ?? (existsSync(OWN_CONFIG) ? OWN_CONFIG : EXAMPLE_CONFIG);
   const loaded = await loadConfig(path);
   if (loaded.kind === "invalid") {
-    for (const { file, line, column, message } of loaded.problems) print(`${file}:${line}:${column}: ${message}`);
+    for (const { file, line, column, message } of loaded.problems)
+      print(`${file}:${line}:${column}: ${message}`);
     return 1;
   }
   const { config } = loaded;
@@ -51,11 +52,14 @@ function welcome(
   at.print(`  Isocenter listens as ${dicom.aeTitle} on ${dicom.host}:${at.port}`);
   at.print(`  config   ${at.path}`);
   at.print(`  data     ${node.dataDir}`);
-  at.print(`  results  ${[...destinations.values()].map((to) => `${to.aeTitle}@${to.host}:${to.port}`).join(", ")}`);
+  at.print(
+    `  results  ${[...destinations.values()].map((to) => `${to.aeTitle}@${to.host}:${to.port}`).join(", ")}`,
+  );
   at.print("");
   at.print(`  Try it:  echoscu -aec ${dicom.aeTitle} ${dicom.host} ${at.port}`);
   at.print(`  Then point a forward rule of your PACS at it, or see it all at work: npm run demo`);
-  if (at.path === EXAMPLE_CONFIG) at.print(`  Your own config: copy ${EXAMPLE_CONFIG} to ${OWN_CONFIG} and edit it`);
+  if (at.path === EXAMPLE_CONFIG)
+    at.print(`  Your own config: copy ${EXAMPLE_CONFIG} to ${OWN_CONFIG} and edit it`);
   at.print("");
 }
 

@@ -216,8 +216,10 @@ export class Acceptor {
 
   async #finish(incoming: Incoming, sink: InstanceSink): Promise<void> {
     const status = await this.#settle(sink.finish());
-    this.#instances += 1;
-    this.#bytes += incoming.bytes;
+    if (status === STATUS.SUCCESS) {
+      this.#instances += 1;
+      this.#bytes += incoming.bytes;
+    }
     await this.#respond(incoming, status);
   }
 
@@ -253,15 +255,20 @@ export class Acceptor {
   async #close(how: "released" | "aborted", reason: string | undefined): Promise<void> {
     const sink = this.#incoming?.sink;
     this.#incoming = undefined;
+    if (sink) await this.#guarded(() => this.#settle(sink.discard()));
+    await this.#settling;
+    this.#report(how, reason);
+    const association = this.#association;
+    if (association) await this.#guarded(() => this.#settings.handler.closed(association, how));
+    this.#place?.[Symbol.dispose]();
+  }
+
+  async #guarded(call: () => unknown): Promise<void> {
     try {
-      if (sink) await this.#settle(sink.discard());
-      await this.#settling;
-      if (this.#association) this.#settings.handler.closed(this.#association, how);
+      await call();
     } catch (error) {
       this.#settings.log.error("association.failed", { association: this.#facts.id, error });
     }
-    this.#place?.[Symbol.dispose]();
-    this.#report(how, reason);
   }
 
   #report(how: "released" | "aborted", reason = "connection closed"): void {

@@ -175,7 +175,7 @@ export class UpperLayer {
       pdu: (type, body) => this.#received(type, body),
       wantsData: () => this.#state !== "Sta1" && this.#happen("P-DATA-TF received").includes("take data"),
       fragment: (pdv, bytes, isEnd) => {
-        if (!this.#can("P-DATA-TF received") || this.#state === "Sta13") return undefined;
+        if (this.#state !== "Sta6" && this.#state !== "Sta7") return undefined; // it ended within this PDU
         if (isEnd) this.#heard();
         return this.#user.fragment(pdv, bytes, isEnd);
       },

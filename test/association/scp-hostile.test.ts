@@ -396,6 +396,15 @@ test.each<[string, () => void]>([
   for (const kept of keeper.kept) kept.state = "discarded"; // a finish that failed is the handler's own affair
 });
 
+test("a handler that cannot even discard is told all the same that the association has ended", async () => {
+  const { peer, kept } = await opened();
+  const stored = kept();
+  if (stored) stored.state = "finished"; // makes the keeper throw in discard
+  peer.send(abortPdu);
+  await keeper.until(() => keeper.ended.length === 1);
+  expect(scp.lines.filter(({ event }) => event === "association.failed")).toHaveLength(1);
+});
+
 test("a handler that throws when an association is closed harms nobody", async () => {
   keeper.closed = broken;
   const peer = await open();

@@ -10,6 +10,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { constants, setPriority } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
@@ -35,6 +36,8 @@ if (model === undefined || !isModelName(model)) {
   process.stderr.write(`--model must be one of ${Object.keys(MODELS).join(", ")}\n`);
   process.exit(2);
 }
+// A real model computes on another machine; here it must not take the node's share of the cores.
+setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 await serve(model, { host: options.host, port: Number(options.port), thinkMs: Number(options.think) });
 
 async function serve(

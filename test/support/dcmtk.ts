@@ -26,12 +26,18 @@ export async function run(tool: string, args: readonly string[]): Promise<Outcom
   });
 }
 
+/** Seconds after which a receiver ends by itself, should the test run be killed before it is disposed. */
+const LIFE_SECONDS = "300";
+
 /** storescp on a free port; disposing ends it. */
 export async function startStorescp(
   args: readonly string[],
 ): Promise<AsyncDisposable & { readonly port: number }> {
   const port = await freePort();
-  const tool = spawn("storescp", [...args, String(port)], { env: ENVIRONMENT, stdio: "ignore" });
+  const tool = spawn("timeout", [LIFE_SECONDS, "storescp", ...args, String(port)], {
+    env: ENVIRONMENT,
+    stdio: "ignore",
+  });
   const exited = once(tool, "exit");
   while (!(await isListening(port))) {
     if (tool.exitCode !== null) throw new Error(`storescp ended with ${tool.exitCode}`);
@@ -39,7 +45,7 @@ export async function startStorescp(
   return {
     port,
     async [Symbol.asyncDispose]() {
-      tool.kill("SIGKILL");
+      tool.kill("SIGTERM"); // timeout passes it on
       await exited;
     },
   };

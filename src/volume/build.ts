@@ -20,9 +20,9 @@ import type { Image, ImageFault, ImageFile, ImageFrame, ImageRead, readImages } 
 import { arrange, type SliceFacts, type StackFault } from "./slices.ts";
 import type { Grid, Source, SourceFrame, Volume, Voxels } from "./volume.ts";
 
-export type RejectionReason = ImageFault | StackFault | "too-large";
+type RejectionReason = ImageFault | StackFault | "too-large";
 
-export interface Rejected {
+interface Rejected {
   readonly kind: "rejected";
   readonly reason: RejectionReason;
   /** The instance in which it shows. */

@@ -76,14 +76,15 @@ function tabled(
   if (offsets.length !== frames)
     throw wrong(`offset table of ${offsets.length} entries for ${frames} frames`);
   const byStart = new Map(fragments.map(({ start }, at) => [start, at]));
+  if (offsets[0] !== 0) throw wrong("offset table does not begin with the first item");
   return offsets.map((offset, frame) => {
     const at = byStart.get(offset);
-    const isInOrder = frame === 0 ? at === 0 : offset > offsets[frame - 1]!;
-    if (at === undefined || !isInOrder) throw wrong(`offset table points frame ${frame + 1} at no item`);
+    if (at === undefined) throw wrong(`offset table points frame ${frame + 1} at no item`);
     return at;
   });
 }
 
+/** Offsets that go back leave a frame without chunks. */
 function group(fragments: readonly Fragment[], firsts: readonly number[]): Chunk[][] {
   return firsts.map((first, frame) =>
     fragments.slice(first, firsts[frame + 1]).map(({ offset, length }) => ({ offset, length })),

@@ -92,7 +92,7 @@ export function tiltDegreesOf(affine: Affine): number {
   return (Math.atan2(across, along) * 180) / Math.PI;
 }
 
-export function add(a: Vector, b: Vector): Vector {
+function add(a: Vector, b: Vector): Vector {
   return [a[0] + b[0], a[1] + b[1], a[2] + b[2]];
 }
 
@@ -108,7 +108,7 @@ export function dot(a: Vector, b: Vector): number {
   return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
 }
 
-export function cross(a: Vector, b: Vector): Vector {
+function cross(a: Vector, b: Vector): Vector {
   return [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
 }
 

@@ -9,6 +9,7 @@ import { TRANSFER_SYNTAX } from "../../src/dicom/constants.ts";
 import type { InstanceUid } from "../../src/dicom/uid.ts";
 import { type Built, buildVolume } from "../../src/volume/build.ts";
 import { readCodestream } from "../../src/volume/codestream.ts";
+import { decodeFrame } from "../../src/volume/decode.ts";
 import { readImages } from "../../src/volume/read-image.ts";
 import { dataFiles, dataPath, hasProgram, testIf, testWithData } from "../support/data.ts";
 import {
@@ -154,6 +155,24 @@ testReal.each(["4.50", "4.51", "4.57", "4.70", "4.80", "4.81", "4.90", "4.91"])(
     expect((await build(path)).kind).toBe("volume");
   },
 );
+
+testReal("what a decoder only prints is a refusal too: JPEG 2000 that lies about its length", async () => {
+  const image = dataFiles("transfer-syntax", "ct-one-image-all-syntaxes").find((path) =>
+    path.endsWith("4.90.dcm"),
+  )!;
+  const [read] = await readImages([{ path: image, sopInstanceUid: UID }]);
+  if (read?.kind !== "image") throw new Error("not read");
+  const [{ offset, length }] = read.image.frames[0]!.chunks as [{ offset: number; length: number }];
+  const frame = (await readFile(image)).subarray(offset, offset + length);
+  const tilePart = frame.indexOf(Buffer.from("ff90000a", "hex"));
+  const holed = Buffer.concat([frame.subarray(0, length * 0.4), frame.subarray(length * 0.5)]);
+  const said = frame.readUInt32BE(tilePart + 6);
+  holed.writeUInt32BE(said - (frame.length - holed.length), tilePart + 6);
+  await expect(decodeFrame(holed, read.image.format)).rejects.toMatchObject({
+    code: "PIXELS_UNDECODABLE",
+    message: expect.stringMatching(/^JPEG 2000 frame: .*ERROR/),
+  });
+});
 
 test("tile-parts of a JPEG 2000 frame must reach its end marker", () => {
   const frame = Buffer.concat([

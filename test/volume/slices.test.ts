@@ -142,7 +142,8 @@ test.each([
   ["another series", { seriesUid: "1.9" as SeriesUid }, "mixed-series"],
   ["another frame of reference", { frameOfReferenceUid: "1.9" }, "mixed-frame-of-reference"],
   ["another orientation", { orientation: { row: [0, 1, 0], column: [0, 0, -1] } }, "mixed-orientation"],
-  ["rows and columns swapped", { rows: 7, columns: 5 }, "mixed-size"],
+  ["another number of rows", { rows: 6 }, "mixed-size"],
+  ["another number of columns", { columns: 8 }, "mixed-size"],
   ["pixel spacings swapped", { spacing: [0.5, 0.7] }, "mixed-pixel-spacing"],
   ["another stack", { stack: "2/" }, "several-stacks"],
 ] as const)("a slice of %s among the others is refused by name", (_, change, reason) => {

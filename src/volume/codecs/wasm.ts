@@ -71,7 +71,7 @@ export function cornerstoneCodec(
   type: string,
 ): (frame: Uint8Array) => Promise<Uint8Array> {
   const run = codec(name, async () => {
-    const complaints = new Complaints(/error|warning/i);
+    const complaints = new Complaints(/error/i);
     const instance = await load({ print: complaints.hear, printErr: complaints.hear });
     const Decoder = (instance as Record<string, new () => CornerstoneDecoder>)[type]!;
     return { Decoder, complaints };

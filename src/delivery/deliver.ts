@@ -10,7 +10,7 @@ import type { Clock } from "../base/clock.ts";
 import { NodeError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { AeTitle } from "../dicom/ae-title.ts";
-import { readPart10Header } from "../dicom/part10.ts";
+import { type Part10Meta, readPart10Meta } from "../dicom/part10.ts";
 import type { InstanceUid, SopClassUid, TransferSyntaxUid } from "../dicom/uid.ts";
 
 export interface Destination {
@@ -53,7 +53,7 @@ export interface Parcel {
 }
 
 export interface Courier extends AsyncDisposable {
-  /** @returns the DIMSE status. @throws NodeError of the association; CONTEXT_REFUSED */
+  /** @returns the DIMSE status. @throws NodeError of the association; CONTEXT_REFUSED; DATA_SET_INVALID, STORAGE_FAILED */
   send(destination: Destination, parcel: Parcel, options: { readonly signal: AbortSignal }): Promise<number>;
 }
 
@@ -90,7 +90,15 @@ class Line implements AsyncDisposable {
 
   async send(parcel: Parcel, signal: AbortSignal): Promise<number> {
     this.#idle?.[Symbol.dispose]();
-    const { transferSyntaxUid, dataSetOffset } = await readPart10Header(parcel.path);
+    try {
+      return await this.#send(parcel, signal);
+    } finally {
+      this.#idle = this.#system.clock.after(IDLE_RELEASE_MS, () => void this.#release());
+    }
+  }
+
+  async #send(parcel: Parcel, signal: AbortSignal): Promise<number> {
+    const { transferSyntaxUid, dataSetOffset } = await metaOf(parcel.path);
     const context = { abstractSyntax: parcel.sopClassUid, transferSyntaxUid };
     const association = await this.#open(context, signal);
     if (!association.accepted(parcel.sopClassUid, transferSyntaxUid)) {
@@ -101,7 +109,6 @@ class Line implements AsyncDisposable {
     }
     const dataSet = dataSetOf(parcel.path, dataSetOffset);
     const { status } = await association.store({ ...parcel, transferSyntaxUid, dataSet }, { signal });
-    this.#idle = this.#system.clock.after(IDLE_RELEASE_MS, () => void this.#release());
     return status;
   }
 
@@ -126,6 +133,15 @@ class Line implements AsyncDisposable {
     } catch (error) {
       this.#system.log.debug("delivery.release-failed", { destination: this.#destination.name, error });
     }
+  }
+}
+
+async function metaOf(path: string): Promise<Part10Meta> {
+  try {
+    return await readPart10Meta(path);
+  } catch (cause) {
+    if (cause instanceof NodeError) throw cause;
+    throw new NodeError("STORAGE_FAILED", "Result: its file cannot be read", { cause });
   }
 }
 

@@ -35,7 +35,10 @@ export class Outbox implements AsyncDisposable {
    * @param write  makes and syncs the file at the path it is given, or makes none
    * @returns      what `write` returned; where that is a "seg" it is durable now
    */
-  async put<T extends { readonly kind: string }>(run: RunId, write: (path: string) => Promise<T>): Promise<T> {
+  async put<T extends { readonly kind: string }>(
+    run: RunId,
+    write: (path: string) => Promise<T>,
+  ): Promise<T> {
     const part = this.pathOf(run) + PART;
     const written = await write(part);
     if (written.kind !== "seg") return written;

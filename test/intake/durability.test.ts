@@ -1,0 +1,208 @@
+// Acknowledged is durable: seen in the system calls, after kill -9, on a disk that is full, slow or broken.
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, readdir, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { systemClock } from "../../src/base/clock.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { openLedger } from "../../src/ledger/ledger.ts";
+import { hasFile, instancesOf, openSeries } from "../../src/ledger/series.ts";
+import { ctImage, explicit } from "../support/bytes.ts";
+import { hasProgram, testIf } from "../support/data.ts";
+import { tempFolder } from "../support/temp.ts";
+import { requestOf, store, testIntake } from "./support.ts";
+
+const CHILD = fileURLToPath(new URL("child.ts", import.meta.url));
+const testWithStrace = testIf(hasProgram("strace"), "strace");
+const isRoot = process.getuid?.() === 0;
+const testWithMount = testIf(isRoot && hasProgram("mount") && canMount(), "the right to mount a small disk");
+
+function canMount(): boolean {
+  return spawnSync("unshare", ["--mount", "true"]).status === 0;
+}
+
+/** Runs the child under another program, such as strace, to its end. @returns what it answered */
+async function run(
+  prefix: readonly string[],
+  parameters: readonly (string | number)[],
+): Promise<readonly string[]> {
+  const [program = "", ...rest] = [...prefix, process.execPath, CHILD, ...parameters.map(String)];
+  // strace counts by thread: with one in the pool, the n-th call of the child is the n-th of that thread.
+  const env = { ...process.env, UV_THREADPOOL_SIZE: "1" };
+  const child = spawn(program, rest, { stdio: ["ignore", "pipe", "inherit"], env });
+  let text = "";
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+  await once(child, "close");
+  return text.split("\n").filter((line) => line.startsWith("answered"));
+}
+
+testWithStrace(
+  "Success is answered after the file, its folder and its row are flushed, in this order",
+  async () => {
+    await using folder = await tempFolder();
+    const trace = join(folder.path, "trace");
+    const calls = "openat,fdatasync,fsync,write,close";
+    await run(["strace", "-f", "-y", "-o", trace, "-e", `trace=${calls}`], [folder.path, 1, 5, 300_000]);
+    const events = (await readFile(trace, "utf8"))
+      .split("\n")
+      .map(eventOf)
+      .filter((event) => event !== "");
+    const order = events.slice(events.indexOf("file")).join(" ");
+    expect(order).toMatch(/^(file folder row answer ?){5}/);
+  },
+);
+
+/** What a call means; one that is interrupted in the listing counts when it is resumed. */
+function eventOf(line: string): string {
+  if (line.includes("unfinished")) return "";
+  if (/fdatasync(\(\d+<.*\/instances\/.*\.dcm>| resumed)/.test(line)) return "file";
+  if (/fsync(\(\d+<.*\/instances>| resumed)/.test(line)) return "folder";
+  if (/f(data)?sync\(\d+<.*\/ledger\.sqlite-wal>/.test(line)) return "row";
+  return /write\(1<.*"answered/.test(line) ? "answer" : "";
+}
+
+test("a process killed while eight associations send loses no instance that it answered Success", async () => {
+  await using folder = await tempFolder();
+  const acknowledged: string[] = [];
+  for (let round = 1; round <= 4; round++) {
+    const child = spawn(process.execPath, [CHILD, folder.path, "8", "10000", "50000", String(round)], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const ended = once(child, "close");
+    let text = "";
+    let answered = 0;
+    child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+      text += chunk;
+      answered += chunk.split("answered").length - 1;
+      if (answered >= round * 37) child.kill("SIGKILL");
+    });
+    await ended;
+    const whole = text.slice(0, text.lastIndexOf("\n"));
+    acknowledged.push(...[...whole.matchAll(/^answered (\S+) 0$/gm)].map(([, uid = ""]) => uid));
+  }
+  expect(acknowledged.length).toBeGreaterThan(300);
+  using ledger = await openLedger(folder.path, { log: silentLog, clock: systemClock });
+  const [series] = await openSeries(ledger.store.db);
+  const kept = new Map(
+    (await instancesOf(ledger.store.db, series!.id)).map((one) => [one.sopInstanceUid as string, one]),
+  );
+  for (const uid of acknowledged) {
+    const path = join(folder.path, "instances", `${kept.get(uid)?.id}.dcm`);
+    expect((await stat(path)).size, uid).toBeGreaterThan(kept.get(uid)?.bytes ?? Infinity);
+  }
+});
+
+test("what was on its way when the process was killed is removed at the next start", async () => {
+  await using folder = await tempFolder();
+  const child = spawn(process.execPath, [CHILD, folder.path, "8", "10000", "50000"], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const ended = once(child, "close");
+  child.stdout.on("data", (chunk: Buffer) => chunk.includes("answered") && child.kill("SIGKILL"));
+  await ended;
+  await using here = await testIntake(folder.path, { clock: systemClock });
+  const { db } = here.ledger.store;
+  expect(await here.spool.removeOrphans((id) => hasFile(db, id))).toBeLessThanOrEqual(8);
+  expect(await here.files()).toHaveLength((await db.query("SELECT id FROM instance", [])).length);
+});
+
+testWithMount(
+  "on a full disk nothing is answered Success that is not kept, and nothing is left of the rest",
+  async () => {
+    await using folder = await tempFolder();
+    const mounted = join(folder.path, "small");
+    await mkdir(mounted);
+    // A mount namespace of its own: the disk is gone with the process, whatever happens to it.
+    const script = `mount -t tmpfs -o size=8m tmpfs ${mounted} && "$@"; cd ${mounted} && ls -1 instances | wc -l && df --output=avail ${mounted} | tail -1`;
+    const shell = ["unshare", "--mount", "sh", "-c", script, "sh"];
+    const child = spawnSync(
+      shell[0]!,
+      [...shell.slice(1), process.execPath, CHILD, mounted, "2", "20", "500000"],
+      {
+        encoding: "utf8",
+      },
+    );
+    const answers = [...child.stdout.matchAll(/^answered \S+ (\S+)$/gm)].map(([, status]) => status);
+    const [files, free] = child.stdout.trim().split("\n").slice(-2).map(Number);
+    expect(answers).toHaveLength(40);
+    const kept = answers.filter((status) => status === "0").length;
+    expect(kept).toBeGreaterThan(5);
+    expect(answers.filter((status) => status === "a700")).toHaveLength(40 - kept);
+    expect(files).toBe(kept);
+    expect(free).toBeGreaterThan(0);
+  },
+);
+
+// strace makes the n-th flush of a file fail, as a disk would that lost it.
+testWithStrace("a flush that fails fails its instance, and the others are kept", async () => {
+  await using folder = await tempFolder();
+  const failing = ["strace", "-f", "-o", "/dev/null", "-P", join(folder.path, "instances"), "-e"];
+  const lines = await run([...failing, "inject=fsync:error=EIO:when=3"], [folder.path, 1, 6, 50_000]);
+  const statuses = lines.map((line) => line.split(" ").at(-1));
+  expect(statuses).toEqual(["0", "0", "a700", "0", "0", "0"]);
+  expect(await readdir(join(folder.path, "instances"))).toHaveLength(5);
+});
+
+testWithStrace("a write that is cut short or fails fails its instance, and its file is removed", async () => {
+  for (const fault of ["error=ENOSPC", "error=EIO"]) {
+    await using folder = await tempFolder();
+    const inject = ["strace", "-f", "-o", "/dev/null", "-e", `inject=writev,pwritev:${fault}:when=2`];
+    const lines = await run(inject, [folder.path, 1, 4, 50_000]);
+    const statuses = lines.map((line) => line.split(" ").at(-1));
+    expect(statuses.filter((status) => status === "a700")).toHaveLength(1);
+    expect(await readdir(join(folder.path, "instances"))).toHaveLength(3);
+  }
+});
+
+test("while the disk is behind, the sender is told to wait: at most 4 MB of an instance stand in memory", async () => {
+  await using folder = await tempFolder();
+  await using here = await testIntake(folder.path, { clock: systemClock });
+  const sink = here.intake.open(requestOf());
+  if (typeof sink === "number") throw new Error("refused");
+  const taken = (bytes: number): number => {
+    let fragments = 1;
+    while (sink.write(new Uint8Array(bytes))) fragments++;
+    return fragments * bytes;
+  };
+  // No turn of the event loop passes, so nothing is written: a disk that hangs could not be slower.
+  expect(taken(100_000)).toBeLessThanOrEqual(4_200_000);
+  await sink.drained();
+  expect(taken(65_536)).toBeGreaterThan(3_000_000);
+  await sink.drained();
+  expect(taken(1)).toBeLessThan(20_000); // small fragments cost more than their bytes
+  await sink.discard();
+});
+
+test("an instance that is not finished holds up no other", async () => {
+  await using folder = await tempFolder();
+  await using here = await testIntake(folder.path, { clock: systemClock });
+  const slow = here.intake.open(requestOf());
+  if (typeof slow === "number") throw new Error("refused");
+  slow.write(ctImage());
+  const other = ctImage({ "00080018": explicit("00080018", "UI", "1.2.3.4.5.2\0") });
+  expect(await store(here.intake, { dataSet: other, sopInstanceUid: "1.2.3.4.5.2" })).toBe(0);
+  expect(await slow.finish()).toBe(0);
+});
+
+test("an instance of 300 MB goes to the disk without standing in memory or holding up the event loop", async () => {
+  await using folder = await tempFolder();
+  await using here = await testIntake(folder.path, { clock: systemClock });
+  const size = 300_000_000;
+  const header = ctImage({ "7fe00010": explicit("7fe00010", "OW", "", size) });
+  const sink = here.intake.open(requestOf());
+  if (typeof sink === "number") throw new Error("refused");
+  sink.write(header);
+  const before = process.memoryUsage().arrayBuffers;
+  let most = 0;
+  for (let sent = 0; sent < size; sent += 60_000) {
+    if (!sink.write(new Uint8Array(Math.min(60_000, size - sent)))) await sink.drained();
+    if (sent % 3_000_000 === 0) await new Promise((resolve) => setImmediate(resolve));
+    most = Math.max(most, process.memoryUsage().arrayBuffers - before);
+  }
+  expect(await sink.finish()).toBe(0);
+  expect(most).toBeLessThan(100_000_000); // what waits, and what the collector has not taken yet
+  const [name = ""] = await here.files();
+  expect((await stat(join(folder.path, "instances", name))).size).toBeGreaterThan(size);
+});

@@ -35,7 +35,7 @@ export interface Prepared extends AsyncDisposable {
   readonly encode: (run: RunRecord, answer: Answer, path: string) => Promise<SegFile | NoFinding | Refused>;
 }
 
-export interface NotPrepared extends AsyncDisposable {
+interface NotPrepared extends AsyncDisposable {
   readonly kind: "rejected";
   readonly reason: string;
   readonly detail: string;

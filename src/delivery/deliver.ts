@@ -46,7 +46,7 @@ export type Associate = (
   options: { readonly signal: AbortSignal },
 ) => Promise<Association>;
 
-export interface Parcel {
+interface Parcel {
   readonly path: string;
   readonly sopClassUid: SopClassUid;
   readonly sopInstanceUid: InstanceUid;

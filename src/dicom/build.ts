@@ -9,7 +9,7 @@ import { type DataSet, type Element, stringsOf, type Tag } from "./data-set.ts";
 import { tagOf, vrOf } from "./dictionary.ts";
 
 /** undefined: left out. "" or []: written with zero length. */
-export type KeywordValue =
+type KeywordValue =
   | undefined
   | string
   | number

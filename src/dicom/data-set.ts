@@ -15,7 +15,7 @@ export interface Value {
   readonly bytes: Uint8Array;
 }
 
-export interface Sequence {
+interface Sequence {
   readonly vr: "SQ";
   readonly items: readonly DataSet[];
 }

@@ -34,7 +34,7 @@ export interface AssemblySettings {
   readonly maximumWaitMs: number;
 }
 
-export type CompletionReason = "announced-count" | "gap-free" | "quiet-period" | "maximum-wait";
+type CompletionReason = "announced-count" | "gap-free" | "quiet-period" | "maximum-wait";
 
 export type Decision =
   | { readonly kind: "complete"; readonly reason: CompletionReason }

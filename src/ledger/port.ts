@@ -22,8 +22,7 @@ export interface Store {
   transaction<T>(work: (t: Db) => Promise<T>): Promise<T>;
 }
 
-export const QUEUES = ["close", "infer", "deliver"] as const;
-export type QueueName = (typeof QUEUES)[number];
+export type QueueName = "close" | "infer" | "deliver";
 
 export interface JobRequest {
   readonly queue: QueueName;

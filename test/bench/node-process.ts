@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 
-export interface LogLine {
+interface LogLine {
   readonly event: string;
   readonly port?: number;
   readonly [field: string]: unknown;
@@ -46,7 +46,7 @@ export async function startNodeProcess(config: string): Promise<NodeProcess> {
 }
 
 /** Linux only: VmHWM of /proc. */
-export async function peakRssMb(pid: number): Promise<number> {
+async function peakRssMb(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, "utf8");
   return Math.round(Number(/^VmHWM:\s+(\d+)/m.exec(status)?.[1]) / 1024);
 }

@@ -29,8 +29,15 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "pipeline.ts": ["base", "dicom", "ledger", ...STAGES, "stages.ts"],
   "worker-modules.ts": ["base", "inference", "segmentation", "volume"],
   "node.ts": [
-    ...["base", "dicom", "ledger", ...STAGES, "ops", "config"],
-    ...["stages.ts", "pipeline.ts", "worker-modules.ts"],
+    "base",
+    "dicom",
+    "ledger",
+    ...STAGES,
+    "ops",
+    "config",
+    "stages.ts",
+    "pipeline.ts",
+    "worker-modules.ts",
   ],
   // A client of the node and of the models, like any other; the node itself only as a whole.
   demo: ["base", "dicom", "association", "ops", "config", "node.ts"],
@@ -61,9 +68,7 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   "@marcbachmann/cel-js": ["routing/"],
   commander: ["main.ts", "commands/"],
   "dcmjs-codecs": ["volume/codecs/"],
-  "jpeg-lossless-decoder-js": ["volume/codecs/"],
   "@cornerstonejs/codec-charls": ["volume/codecs/"],
-  "@cornerstonejs/codec-libjpeg-turbo-8bit": ["volume/codecs/"],
   "@cornerstonejs/codec-openjpeg": ["volume/codecs/"],
   "@cornerstonejs/codec-openjph": ["volume/codecs/"],
 };

@@ -12,7 +12,7 @@ import { fromKeywords } from "../../src/dicom/build.ts";
 import { STATUS } from "../../src/dicom/constants.ts";
 import { encodeMeta } from "../../src/dicom/encode.ts";
 
-export interface Stored {
+interface Stored {
   readonly sopInstanceUid: string;
   readonly path: string;
   readonly status: number;

@@ -148,7 +148,10 @@ test.each([
   expect([...result.volume.voxels]).toEqual(expected({ value }, (stored) => stored - 1024));
 });
 
-const CBCT = { bits: { allocated: 16, stored: 16, signed: false }, rescale: () => [1, -1000] } as const;
+const CBCT = {
+  bits: { allocated: 16, stored: 16, signed: false },
+  rescale: () => [1, -1000],
+} as const satisfies Partial<Phantom>;
 const SIGNED = { allocated: 16, stored: 16, signed: true } as const;
 
 test.each([

@@ -231,7 +231,7 @@ testReal.each([
 ])("one real CT slice in lossy %s is off by no more than %3$d", async (_, syntax, limit) => {
   const reference = await volumeOf(imageIn("1.2.840.10008.1.2.1"));
   const { volume } = await volumeOf(imageIn(syntax));
-  const largest = volume.voxels.reduce(
+  const largest = Array.from(volume.voxels).reduce(
     (most, value, at) => Math.max(most, Math.abs(value - reference.volume.voxels[at]!)),
     0,
   );

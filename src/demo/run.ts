@@ -122,7 +122,7 @@ async function startModels(
   const wanted = Object.entries(SHARES) as [ModelName, number][];
   const models = await Promise.all(
     wanted.map(async ([name, share]) =>
-      parts.use(await startModel(name, { thinkMs: slowest * share * 1000 })),
+      parts.use(await startModel(name, { thinkMs: Math.round(slowest * share * 1000) })),
     ),
   );
   const times = wanted.map(([name, share]) => `${name} ${seconds(slowest * share * 1000)}`).join(", ");

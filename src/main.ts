@@ -1,10 +1,16 @@
 #!/usr/bin/env node
 /** The process: command line and exit code. Each command is a module of its own, loaded when it is called. */
-import { Command } from "commander";
+import { Command, InvalidArgumentError } from "commander";
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 const exitWith = (code: number): void => {
   process.exitCode = code;
+};
+
+const positive = (text: string): number => {
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError("It has to be a number above 0.");
+  return value;
 };
 
 /** Whoever reads our output may stop reading: `isocenter check … | head`. */
@@ -40,11 +46,10 @@ program
   .description("the whole way of one study on this machine: sequentially, then all models at once")
   .argument("[folder]", "DICOM folder to use instead of the synthetic dental CBCT")
   .option("--keep", "leave node, models and PACS running at the end", false)
-  .action(async (folder: string | undefined, options: { keep: boolean }) => {
+  .option("--think <seconds>", "how long the slowest model takes to answer", positive, 12)
+  .action(async (folder: string | undefined, options: { keep: boolean; think: number }) => {
     const { demo } = await import("./demo/run.ts");
-    exitWith(
-      await demo({ ...(folder !== undefined && { folder }), keep: options.keep, output: process.stdout }),
-    );
+    exitWith(await demo({ ...(folder !== undefined && { folder }), ...options, output: process.stdout }));
   });
 
 await program.parseAsync();

@@ -133,7 +133,7 @@ function series(
     SeriesNumber: String(seriesNumber),
     SeriesDate: moment.date,
     SeriesTime: moment.time,
-    SeriesDescription: longString(`AI segmentation: ${model.name} ${model.version}`),
+    SeriesDescription: longString(`AI segmentation: ${model.name} (version ${model.version})`),
     BodyPartExamined: codeString(stringOf(sourceHeader, tagOf("BodyPartExamined")) ?? "", "") || undefined,
     Laterality: laterality === "R" || laterality === "L" ? laterality : undefined,
   };

@@ -72,7 +72,7 @@ test("patient and study are the source's, sequences included, in UTF-8", () => {
 test("the series is a new one with a number and a name of its own", () => {
   expect(textAt(dataSet, "0020000e")).not.toBe(series.source.seriesUid);
   expect(textAt(dataSet, "00200011")).toBe("9001");
-  expect(textAt(dataSet, "0008103e")).toBe("AI segmentation: mandible 1.2.0");
+  expect(textAt(dataSet, "0008103e")).toBe("AI segmentation: mandible (version 1.2.0)");
   expect(textAt(dataSet, "00180015")).toBe("HEAD");
 });
 

@@ -179,7 +179,8 @@ class Workers {
       ended = true;
     };
     try {
-      await handler({ key, attempt, signal: this.#abort.signal, done });
+      // A stop can come between the taking and the beginning: then it is only given back.
+      if (!this.#stopping) await handler({ key, attempt, signal: this.#abort.signal, done });
     } catch (error) {
       if (!this.#abort.signal.aborted) log.error("queue.job-failed", { queue, attempt, error });
     }

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { toUtf8 } from "../../src/dicom/build.ts";
 import { type DataSet, itemsOf, stringOf, stringsOf } from "../../src/dicom/data-set.ts";
 import { readPart10 } from "../../src/dicom/part10.ts";
-import { EXPLICIT, explicit, file, item, openItem, openSequence } from "../support/bytes.ts";
+import { EXPLICIT, explicit, file, item as itemOf, openItem, openSequence } from "../support/bytes.ts";
 import { dataPath, testWithData } from "../support/data.ts";
 
 const PATIENT_NAME = 0x00100010;
@@ -68,6 +68,7 @@ const EXAMPLES: readonly (readonly [what: string, terms: string, bytes: string, 
     "J\xe9=\x1b-F\xc4\xe9^\xe9",
     "Jé=Δι^é",
   ],
+  ["Latin 1 again after a delimiter", "ISO 2022 IR 100\\ISO 2022 IR 13", "\x1b(JA^\xe9", "A^é"],
   ["a term misspelt with a hyphen", "ISO-IR 100", "J\xe9r\xf4me", "Jérôme"],
   ["a term misspelt with underscores", "ISO_IR_192", "J\xc3\xa9", "Jé"],
   ["an unknown term", "ISO_IR 4711", "J\xe9r\xf4me", "Jérôme"],
@@ -84,14 +85,16 @@ test.each(EXAMPLES)("a name in %s becomes UTF-8, in items too", (_, terms, bytes
   expect(characterSet.terms).toEqual(["ISO_IR 192"]);
   expect(elements.has(0x00080005)).toBe(false);
   expect(elements.get(PATIENT_NAME)).toEqual({ vr: "PN", bytes: Buffer.from(text, "utf8") });
-  expect(stringOf(itemsOf({ characterSet, elements }, 0x00081140)[0]!, PATIENT_NAME)).toBe(text);
+  const [item] = itemsOf({ characterSet, elements }, 0x00081140);
+  expect(item).toMatchObject({ characterSet });
+  expect(item?.elements.get(PATIENT_NAME)).toEqual({ vr: "PN", bytes: Buffer.from(text, "utf8") });
 });
 
 test("an item may have a character set of its own, and the next has that of the data set again", () => {
   const name = explicit("00100010", "PN", "\xc4");
   const dataSet = dataSetOf(
     "ISO_IR 100",
-    openSequence("00081140", item(explicit("00080005", "CS", "ISO_IR 126"), name), openItem(name)),
+    openSequence("00081140", itemOf(explicit("00080005", "CS", "ISO_IR 126"), name), openItem(name)),
     name,
   );
   expect(itemsOf(dataSet, 0x00081140).map((one) => stringOf(one, PATIENT_NAME))).toEqual(["Δ", "Ä"]);

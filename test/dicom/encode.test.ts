@@ -4,6 +4,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { fromKeywords } from "../../src/dicom/build.ts";
+import { UTF_8 } from "../../src/dicom/character-set.ts";
 import { SOP_CLASS, TRANSFER_SYNTAX } from "../../src/dicom/constants.ts";
 import { itemsOf, stringOf } from "../../src/dicom/data-set.ts";
 import { encodeDataSet, encodePart10 } from "../../src/dicom/encode.ts";
@@ -46,6 +47,14 @@ test("a value too long for its representation is written as unknown, and read as
   const again = readPart10(file(EXPLICIT, encodeDataSet(dataSet))).dataSet;
   expect(stringOf(again, 0x00081030)).toBe(long);
   expect(stringOf(again, 0x00100020)).toBe("1");
+});
+
+test("elements are written in order of tag, whatever order they came in", () => {
+  const { elements } = fromKeywords({ PatientID: "1 ", Rows: 1 });
+  const reversed = { characterSet: UTF_8, elements: new Map([...elements].reverse()) };
+  expect(encodeDataSet(reversed)).toEqual(
+    Buffer.concat([explicit("00100020", "LO", "1 "), explicit("00280010", "US", u16(1))]),
+  );
 });
 
 test("the same data set gives the same bytes", () => {

@@ -138,6 +138,13 @@ test.each([
       explicit("00100010", "PN", "x".repeat(16)),
     ]),
   ],
+  [
+    "an element longer than its item, where the sequence has no length",
+    openSequence(
+      "00081140",
+      Buffer.concat([implicit("fffee000", "", 12), explicit("00081155", "UI", "1.2.3.4.5.6.7.8.9.10")]),
+    ),
+  ],
   ["something else instead of an item", explicit("00081140", "SQ", implicit("00081155", "1.2."))],
   ["a sequence that does not end", explicit("00081140", "SQ", openItem(), UNDEFINED)],
   ["an item that does not end", explicit("00081140", "SQ", implicit("fffee000", "", UNDEFINED), UNDEFINED)],

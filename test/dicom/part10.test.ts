@@ -53,6 +53,15 @@ test("a header without end is given up at 64 MB, and what a sparse file says of 
   expect((await readPart10Header(path, upTo)).dataSet.elements.size).toBe(0);
 });
 
+test("a length beyond the end of the file is known for a lie without reading on", async () => {
+  await using folder = await tempFolder();
+  const path = await onDisk(folder.path, file(EXPLICIT, explicit("00420011", "OB", "", 4_000_000_000)));
+  const handle = await open(path, "r+");
+  await handle.truncate(3_000_000_000);
+  await handle.close();
+  await expect(readPart10Header(path)).rejects.toThrow("ends inside an element");
+});
+
 test("up to an element, a header is read whatever comes behind it", async () => {
   await using folder = await tempFolder();
   const contours = explicit("30060050", "UN", new Uint8Array(70_000_000));

@@ -249,7 +249,33 @@ test("stopping aborts the signal of what runs, waits for it, and gives it back a
   await held.end(1);
 });
 
-test("what a process that died had taken is ready again when the ledger is opened", async () => {
+test("a stop with grace lets what runs end, takes nothing new, and aborts what is late", async () => {
+  await using here = await testLedger();
+  const held = new Held();
+  const options = { concurrency: 2, graceMs: 5000 };
+  const workers = here.ledger.queue.work("infer", options, async (job) => {
+    const late = new Promise((_, reject) =>
+      job.signal.addEventListener("abort", () => reject(job.signal.reason)),
+    );
+    await Promise.race([held.handler(job), late]);
+  });
+  await enqueue(here, { key: "ends" }, { key: "late" });
+  await until(() => expect(held.keys).toEqual(["ends", "late"]));
+  await enqueue(here, { key: "new" });
+  const stopped = workers[Symbol.asyncDispose]();
+  await held.end(0);
+  await quiet();
+  expect(held.keys).toHaveLength(2);
+  expect(held.given[1]?.signal.aborted).toBe(false);
+  here.clock.advance(5000);
+  await stopped;
+  expect(await rows(here)).toMatchObject([
+    { key: "late", state: "ready", attempt: 1, run_at: here.clock.now() },
+    { key: "new", state: "ready", attempt: 0 },
+  ]);
+});
+
+test("what a process that died is ready again when the ledger is opened", async () => {
   await using here = await testLedger();
   await enqueue(here, { key: "died with it" }, { key: "asked for again while it ran" });
   await here.ledger.store.db.query("UPDATE job SET state = 'active', attempt = 3", []);

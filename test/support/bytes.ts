@@ -23,7 +23,7 @@ export function u16(...values: readonly number[]): Buffer {
   return bytes;
 }
 
-export function u32(value: number): Buffer {
+function u32(value: number): Buffer {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32LE(value);
   return bytes;
@@ -71,7 +71,6 @@ export const IMPLICIT = "1.2.840.10008.1.2";
 export const EXPLICIT = "1.2.840.10008.1.2.1";
 export const DEFLATED = "1.2.840.10008.1.2.1.99";
 export const BIG_ENDIAN = "1.2.840.10008.1.2.2";
-export const JPEG_BASELINE = "1.2.840.10008.1.2.4.50";
 
 /** A small image as a scanner would send it, in Explicit VR Little Endian; an override of "" leaves it out. */
 export function ctImage(overrides: Readonly<Record<string, Uint8Array | "">> = {}): Buffer {

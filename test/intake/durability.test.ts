@@ -27,10 +27,11 @@ function canMount(): boolean {
 async function run(
   prefix: readonly string[],
   parameters: readonly (string | number)[],
+  options: { readonly threads: number } = { threads: 1 },
 ): Promise<readonly string[]> {
   const [program = "", ...rest] = [...prefix, process.execPath, CHILD, ...parameters.map(String)];
   // strace counts by thread: with one in the pool, the n-th call of the child is the n-th of that thread.
-  const env = { ...process.env, UV_THREADPOOL_SIZE: "1" };
+  const env = { ...process.env, UV_THREADPOOL_SIZE: String(options.threads) };
   const child = spawn(program, rest, { stdio: ["ignore", "pipe", "inherit"], env });
   let text = "";
   child.stdout.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
@@ -38,29 +39,38 @@ async function run(
   return text.split("\n").filter((line) => line.startsWith("answered"));
 }
 
-testWithStrace(
-  "Success is answered after the file, its folder and its row are flushed, in this order",
-  async () => {
+// The flushes are slowed down, one kind at a time: whoever does not wait for them is seen to be early.
+testWithStrace.each(["fsync", "fdatasync"])(
+  "Success is answered after the row is flushed, and the row is written after file and folder are, %s being slow",
+  async (slow) => {
     await using folder = await tempFolder();
     const trace = join(folder.path, "trace");
-    const calls = "openat,fdatasync,fsync,write,close";
-    await run(["strace", "-f", "-y", "-o", trace, "-e", `trace=${calls}`], [folder.path, 1, 5, 300_000]);
-    const events = (await readFile(trace, "utf8"))
-      .split("\n")
-      .map(eventOf)
-      .filter((event) => event !== "");
-    const order = events.slice(events.indexOf("file")).join(" ");
-    expect(order).toMatch(/^(file folder row answer ?){5}/);
+    const calls = ["-e", "trace=fdatasync,fsync,write,pwrite64", "-e", `inject=${slow}:delay_enter=30000`];
+    const strace = ["strace", "-f", "-y", "-o", trace, ...calls];
+    await run(strace, [folder.path, 1, 5, 300_000], { threads: 4 });
+    const events = eventsOf(await readFile(trace, "utf8"));
+    expect(events.join(" ")).toMatch(/((file folder|folder file) (written )+row answer ?){5}/);
   },
 );
 
-/** What a call means; one that is interrupted in the listing counts when it is resumed. */
-function eventOf(line: string): string {
-  if (line.includes("unfinished")) return "";
-  if (/fdatasync(\(\d+<.*\/instances\/.*\.dcm>| resumed)/.test(line)) return "file";
-  if (/fsync(\(\d+<.*\/instances>| resumed)/.test(line)) return "folder";
-  if (/f(data)?sync\(\d+<.*\/ledger\.sqlite-wal>/.test(line)) return "row";
-  return /write\(1<.*"answered/.test(line) ? "answer" : "";
+/** What the calls of a trace mean, in the order in which they ended. */
+function eventsOf(trace: string): readonly string[] {
+  const begun = new Map<string, string>();
+  const events: string[] = [];
+  for (const line of trace.split("\n")) {
+    const thread = line.split(" ")[0] ?? "";
+    if (line.includes("<unfinished")) begun.set(thread, eventOf(line));
+    else events.push(line.includes(" resumed>") ? (begun.get(thread) ?? "") : eventOf(line));
+  }
+  return events.filter((event) => event !== "");
+}
+
+function eventOf(call: string): string {
+  if (/fdatasync\(\d+<.*\/instances\/.*\.dcm>/.test(call)) return "file";
+  if (/fsync\(\d+<.*\/instances>/.test(call)) return "folder";
+  if (/pwrite64\(\d+<.*\/ledger\.sqlite-wal>/.test(call)) return "written";
+  if (/f(data)?sync\(\d+<.*\/ledger\.sqlite-wal>/.test(call)) return "row";
+  return /write\(1<.*"answered/.test(call) ? "answer" : "";
 }
 
 test("a process killed while eight associations send loses no instance that it answered Success", async () => {

@@ -88,6 +88,16 @@ test("an instance is the same however its fragments are cut", async () => {
   }
 });
 
+test("the digest is that of the data set, however often the disk was waited for", async () => {
+  await using folder = await tempFolder();
+  await using here = await testIntake(folder.path);
+  const bytes = Buffer.from(Uint8Array.from({ length: 13_000_000 }, (_, at) => at % 251));
+  const dataSet = ctImage({ "7fe00010": explicit("7fe00010", "OW", bytes) });
+  expect(await store(here.intake, { dataSet, fragmentBytes: 60_001 })).toBe(SUCCESS);
+  const [row] = await here.ledger.store.db.query("SELECT sha256 FROM instance", []);
+  expect(row).toEqual({ sha256: createHash("sha256").update(dataSet).digest("hex") });
+});
+
 test("a deflated instance is kept deflated", async () => {
   await using folder = await tempFolder();
   await using here = await testIntake(folder.path);

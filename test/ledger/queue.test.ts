@@ -275,6 +275,25 @@ test("a stop with grace lets what runs end, takes nothing new, and aborts what i
   ]);
 });
 
+test("no job begins after the stop has begun, at whatever moment that is", async () => {
+  for (let turns = 0; turns < 60; turns++) {
+    await using here = await testLedger();
+    let stopping = false;
+    const begun: boolean[] = [];
+    const workers = here.ledger.queue.work("infer", { concurrency: 1, graceMs: 1000 }, async (job) => {
+      begun.push(stopping);
+      await job.done();
+    });
+    await quiet();
+    const enqueued = enqueue(here, {});
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+    stopping = true;
+    await workers[Symbol.asyncDispose]();
+    await enqueued;
+    expect(begun).not.toContain(true);
+  }
+});
+
 test("what a process that died is ready again when the ledger is opened", async () => {
   await using here = await testLedger();
   await enqueue(here, { key: "died with it" }, { key: "asked for again while it ran" });

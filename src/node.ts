@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { listen } from "./association/scp.ts";
 import { associate } from "./association/scu.ts";
 import type { Clock } from "./base/clock.ts";
+import { NodeError } from "./base/errors.ts";
 import type { Log } from "./base/log.ts";
 import { WorkerPool } from "./base/worker-pool.ts";
 import type { Config } from "./config/schema.ts";
@@ -53,6 +54,9 @@ export async function startNode(config: Config, system: System): Promise<Running
 
   const ledger = parts.use(await openLedger(dataDir, system));
   const spool = parts.use(await Spool.open(join(dataDir, "instances")));
+  if (ledger.isNew && !(await spool.isEmpty())) {
+    throw new NodeError("LEDGER_FAILED", `Ledger: none in ${dataDir}, but instances; nothing is touched`);
+  }
   const orphans = await spool.removeOrphans((id) => hasFile(ledger.store.db, id));
   if (orphans > 0) log.info("intake.orphans-removed", { count: orphans });
   const outbox = parts.use(await Outbox.open(join(dataDir, "results")));

@@ -52,7 +52,10 @@ const RETRY_DELIVERY = { firstMs: 5_000, capMs: 15 * 60_000 } as const;
 export async function closeJob(job: Job, parts: PipelineParts): Promise<void> {
   const { ledger, senders, stages, log, clock } = parts;
   const series = await findSeries(ledger.store.db, job.key as SeriesId);
-  if (!series || series.state === "closed") return job.done();
+  if (!series || series.state === "closed") {
+    senders.forget(job.key as SeriesId); // known images were sent again
+    return job.done();
+  }
   const instances = await instancesOf(ledger.store.db, series.id);
   const [first] = instances;
   if (!first) throw new Error("bug: a series without instances");

@@ -71,6 +71,10 @@ export interface StagesParts {
 }
 
 const VOLUMES_AT_ONCE = 2;
+/** Of a header that is read on the event loop. */
+const MOST_ELEMENTS = 150_000;
+/** Groups 0042 (documents), 3006 (contours), 5200 (functional groups) and pixels come after it. */
+const LAST_BEFORE_DOCUMENTS = 0x0040ffff;
 const PRODUCT = {
   manufacturer: "Isocenter",
   model: "Isocenter",
@@ -94,7 +98,7 @@ export function createStages(parts: StagesParts): Stages {
           position: facts.position ?? [],
         })),
       ),
-    readHeader: async ({ id }) => (await readPart10Header(spool.pathOf(id))).dataSet,
+    readHeader: ({ id }) => readHeader(spool.pathOf(id)),
     route: (dataSet, { callingAeTitle, calledAeTitle, peer }, instances) =>
       route(rules, { dataSet, association: { callingAeTitle, calledAeTitle, peer }, instances }),
     hold: (series, instances, signal) =>
@@ -104,6 +108,17 @@ export function createStages(parts: StagesParts): Stages {
     destinations,
     outcomeOf,
   };
+}
+
+/** A document may be longer than what is read of a header; what rules ask about stands before it. */
+async function readHeader(path: string): Promise<DataSet> {
+  try {
+    return (await readPart10Header(path, { mostElements: MOST_ELEMENTS })).dataSet;
+  } catch (error) {
+    if (!(error instanceof NodeError && error.code === "DATA_SET_INVALID")) throw error;
+    return (await readPart10Header(path, { last: LAST_BEFORE_DOCUMENTS, mostElements: MOST_ELEMENTS }))
+      .dataSet;
+  }
 }
 
 async function prepare(

@@ -24,6 +24,7 @@ const FAILURES = {
   WORKER_DIED: "transient",
   WORKER_TIMED_OUT: "permanent",
 
+  MODEL_UNKNOWN: "permanent",
   MODEL_UNAVAILABLE: "transient",
   MODEL_BUSY: "transient",
   MODEL_TIMED_OUT: "ambiguous",

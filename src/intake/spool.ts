@@ -1,9 +1,10 @@
 /**
  * Where instances lie: one file each, written as it arrives, durable before it is spoken of.
  *
- * A file appears under its final name at once; the ledger row is what publishes it. So the order at the end is
- * fdatasync of the file, fsync of the folder, then the row; a file without a row is of a process that died, and is
- * removed at the next start. File names are random and say nothing about the patient.
+ * A file appears under its final name at once; the ledger row is what publishes it. So the row comes after fdatasync
+ * of the file and fsync of the folder; a file without a row is of a process that died, and is removed at the next
+ * start. The folder is synced as soon as the file is there, while its bytes still arrive, and a digest is made
+ * while the disk writes: neither makes the sender wait. File names are random and say nothing about the patient.
  *
  * Back-pressure: at most PENDING_LIMIT bytes of an instance wait for the disk; then write() asks to wait. A flush that
  * failed is not asked again: the system reports a lost write once, so those who wait for the next flush fail too.
@@ -112,8 +113,11 @@ export class SpoolFile {
   readonly #id: FileId;
   readonly #path: string;
   readonly #file: Promise<FileHandle>;
-  readonly #flushFolder: () => Promise<void>;
+  /** The folder has the file's name, durably. */
+  readonly #named: Promise<void>;
   readonly #hash: Hash = createHash("sha256");
+  /** The head was left out of the digest, which is of the data set alone. */
+  #hashed = false;
   #bytes = 0;
   /** Waiting for the disk, in order; the write under way has been taken out. */
   #pending: Uint8Array[];
@@ -124,17 +128,16 @@ export class SpoolFile {
   constructor(id: FileId, path: string, head: Uint8Array, flushFolder: () => Promise<void>) {
     this.#id = id;
     this.#path = path;
-    this.#flushFolder = flushFolder;
     this.#pending = [head];
     this.#file = open(path, "wx", 0o600);
-    this.#file.catch((error: unknown) => {
+    this.#named = this.#file.then(flushFolder);
+    this.#named.catch((error: unknown) => {
       this.#failure ??= error;
     });
   }
 
   /** Takes over the bytes, which must not change any more. @returns false: wait for drained() before the next */
   write(fragment: Uint8Array): boolean {
-    this.#hash.update(fragment);
     this.#bytes += fragment.length;
     this.#pending.push(fragment);
     this.#pendingBytes += sizeOf(fragment);
@@ -152,9 +155,8 @@ export class SpoolFile {
       await (this.#writing ??= this.#writePending());
       if (this.#failure !== undefined) throw this.#failure;
       const file = await this.#file;
-      await file.datasync();
-      await file.close();
-      await this.#flushFolder();
+      await Promise.all([file.datasync(), this.#named]);
+      file.close().catch(() => {}); // all of it is on the disk
     } catch (cause) {
       await this.discard();
       throw storageError(cause);
@@ -183,7 +185,10 @@ export class SpoolFile {
         const group = this.#pending;
         const bytes = group.reduce((sum, one) => sum + one.length, 0);
         this.#pending = [];
-        const { bytesWritten } = await file.writev(group);
+        const writing = file.writev(group);
+        for (const one of group.slice(this.#hashed ? 0 : 1)) this.#hash.update(one);
+        this.#hashed = true;
+        const { bytesWritten } = await writing;
         if (bytesWritten !== bytes) throw new NodeError("STORAGE_FULL", "Spool: short write");
         this.#pendingBytes = this.#pending.reduce((sum, one) => sum + sizeOf(one), 0);
       }

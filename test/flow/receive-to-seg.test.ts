@@ -1,5 +1,5 @@
 /** The whole node on loopback: instances in by C-STORE, a model's answer back as SEG. */
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { stringOf } from "../../src/dicom/data-set.ts";
@@ -252,3 +252,14 @@ async function sortedByPosition(paths: readonly string[]): Promise<string[]> {
     );
   return placed.sort((a, b) => zOf(a) - zOf(b)).map(({ path }) => path);
 }
+
+test("a data folder whose ledger is gone is not touched: the node does not start", async () => {
+  await using folder = await tempFolder();
+  const kept = join(folder.path, "data", "instances", "kept.dcm");
+  await mkdir(join(folder.path, "data", "instances"), { recursive: true });
+  await writeFile(kept, "an instance");
+  await expect(startRig(folder.path, new Journal(), { pacsPort: 1, models: {} })).rejects.toThrow(
+    /nothing is touched/,
+  );
+  expect(await readFile(kept, "utf8")).toBe("an instance");
+});

@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 
 interface LogLine {
   readonly event: string;
@@ -16,6 +17,9 @@ export interface NodeProcess extends AsyncDisposable {
   next(event: string): Promise<LogLine>;
   peakRssMb(): Promise<number>;
 }
+
+/** The node's threads load their modules after it has started; a node in use did that long ago. */
+const WARM_UP_MS = 3_000;
 
 export async function startNodeProcess(config: string): Promise<NodeProcess> {
   const child = spawn(process.execPath, ["src/main.ts", "start", "-c", config], {
@@ -34,6 +38,7 @@ export async function startNodeProcess(config: string): Promise<NodeProcess> {
   const next = (event: string): Promise<LogLine> =>
     new Promise((resolve) => void waiting.add({ event, resolve }));
   const { port = 0 } = await next("node.started");
+  await sleep(WARM_UP_MS);
   return {
     port,
     next,

@@ -3,8 +3,8 @@
  *
  * A stop begins at the listener and ends at the disk, so no stage loses the one it hands over to.
  */
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { access, constants, mkdir, open } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { listen } from "./association/scp.ts";
 import { associate } from "./association/scu.ts";
 import type { Clock } from "./base/clock.ts";
@@ -39,17 +39,18 @@ export interface RunningNode extends AsyncDisposable {
 /** Series that may be looked at at once, and runs and deliveries that may wait for their turn in memory. */
 const CLOSE_CONCURRENCY = 4;
 const INFER_CONCURRENCY = 64;
-const DELIVER_CONCURRENCY = 16;
+/** One model that hangs leaves places in memory to the others (stages.ts, VOLUMES_AT_ONCE). */
+const INFERENCES_PER_MODEL = 2;
 /** An association carries one instance at a time. */
 const DELIVERIES_PER_DESTINATION = 1;
 /** Parts of the time a stop may take: running inferences may end, then what is being sent. */
 const GRACE = { infer: 1 / 3, deliver: 1 / 6 } as const;
 
-/** @throws NodeError DATA_FOLDER_IN_USE, LEDGER_FAILED, LISTEN_FAILED, CONFIG_INVALID */
+/** @throws NodeError DATA_FOLDER_UNUSABLE, DATA_FOLDER_IN_USE, LEDGER_FAILED, LISTEN_FAILED, CONFIG_INVALID */
 export async function startNode(config: Config, system: System): Promise<RunningNode> {
   const { log } = system;
   const { dataDir } = config.node;
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  await makeFolder(dataDir);
   await using parts = new AsyncDisposableStack();
 
   const ledger = parts.use(await openLedger(dataDir, system));
@@ -60,6 +61,7 @@ export async function startNode(config: Config, system: System): Promise<Running
   const orphans = await spool.removeOrphans((id) => hasFile(ledger.store.db, id));
   if (orphans > 0) log.info("intake.orphans-removed", { count: orphans });
   const outbox = parts.use(await Outbox.open(join(dataDir, "results")));
+  await syncFolder(dataDir); // or its folders could be gone after a power cut
   const pool = parts.use(new WorkerPool(config.node.workers));
   warm(pool).catch((error: unknown) => log.debug("node.not-warm", { error }));
   const courier = parts.use(createCourier(associateOnce, system));
@@ -71,9 +73,13 @@ export async function startNode(config: Config, system: System): Promise<Running
   const senders = new Senders();
   const pipeline = { stages, ledger, senders, outbox, courier, assembly: config.assembly, ...system };
   const { stopWithinMs } = config.node;
-  const runs = { concurrency: INFER_CONCURRENCY, graceMs: stopWithinMs * GRACE.infer };
+  const runs = {
+    concurrency: INFER_CONCURRENCY,
+    perGroup: INFERENCES_PER_MODEL,
+    graceMs: stopWithinMs * GRACE.infer,
+  };
   const deliveries = {
-    concurrency: DELIVER_CONCURRENCY,
+    concurrency: Math.max(destinations.size, 1) * DELIVERIES_PER_DESTINATION,
     perGroup: DELIVERIES_PER_DESTINATION,
     graceMs: stopWithinMs * GRACE.deliver,
   };
@@ -95,6 +101,25 @@ export async function startNode(config: Config, system: System): Promise<Running
   const scp = parts.use(await listen(config.dicom, intake, system));
   const release = parts.move();
   return { port: scp.port, [Symbol.asyncDispose]: () => release.disposeAsync() };
+}
+
+/** @throws NodeError DATA_FOLDER_UNUSABLE */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    await access(path, constants.W_OK);
+    await syncFolder(dirname(path));
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code ?? "unknown";
+    throw new NodeError("DATA_FOLDER_UNUSABLE", `Data folder ${path}: cannot be made or written (${code})`, {
+      cause,
+    });
+  }
+}
+
+async function syncFolder(path: string): Promise<void> {
+  await using folder = await open(path);
+  await folder.sync();
 }
 
 /** One context for the one syntax a result has: the peer cannot choose another. */

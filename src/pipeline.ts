@@ -46,6 +46,8 @@ export interface PipelineParts {
 }
 
 const PRIORITY = { stat: 10, routine: 0 } as const;
+/** A run that fails for a passing reason is tried again for a day. */
+const RETRY_RUN = { firstMs: 5_000, capMs: 15 * 60_000, forMs: 24 * 3_600_000 } as const;
 const RETRY_DELIVERY = { firstMs: 5_000, capMs: 15 * 60_000 } as const;
 
 /** close: key is a series. */
@@ -99,7 +101,7 @@ export async function closeJob(job: Job, parts: PipelineParts): Promise<void> {
 
 /** infer: key is a run. */
 export async function inferJob(job: Job, parts: PipelineParts): Promise<void> {
-  const { ledger, stages, log } = parts;
+  const { ledger, stages, log, clock } = parts;
   const run = await findRun(ledger.store.db, job.key);
   if (!run || run.state !== "pending") return job.done();
   const series = await findSeries(ledger.store.db, run.seriesId);
@@ -111,22 +113,40 @@ export async function inferJob(job: Job, parts: PipelineParts): Promise<void> {
       failed("SUPERSEDED", "more images came after the series was judged complete"),
     );
   }
-  const instances = await instancesOf(ledger.store.db, series.id);
-  await using held = await stages.hold(series, instances, job.signal);
-  const prepared = held.value;
-  if (prepared.kind === "rejected") {
-    return end(job, run, parts, failed(`VOLUME_${prepared.reason.toUpperCase()}`, prepared.detail));
-  }
-  let ended: RunEnd;
   try {
-    ended = await inferred(run, prepared, job.signal, parts);
+    if (stages.modelVersion(run.model) !== run.modelVersion) {
+      return await end(job, run, parts, failed("MODEL_CHANGED", "the model has another version now"));
+    }
+    const instances = await instancesOf(ledger.store.db, series.id);
+    await using held = await stages.hold(series, instances, job.signal);
+    const prepared = held.value;
+    if (prepared.kind === "rejected") {
+      const code = `VOLUME_${prepared.reason.toUpperCase()}`;
+      return await end(job, run, parts, failed(code, prepared.detail));
+    }
+    await end(job, run, parts, await inferred(run, prepared, job.signal, parts));
   } catch (error) {
     job.signal.throwIfAborted();
-    if (!(error instanceof NodeError)) throw error;
+    if (!(error instanceof NodeError) || error.code === "LEASE_LOST" || error.code === "LEDGER_FAILED")
+      throw error;
+    const age = clock.now() - run.createdAt;
+    if (error.failure === "transient" && age < RETRY_RUN.forMs) return postpone(job, run, error, parts);
     log.error("run.failed", { ...about(run), code: error.code, error });
-    return end(job, run, parts, failed(error.code, error.message));
+    await end(job, run, parts, failed(error.code, error.message));
   }
-  await end(job, run, parts, ended);
+}
+
+/** A model that is away, or a full disk: the run waits longer the older it is. */
+async function postpone(job: Job, run: RunRecord, error: NodeError, parts: PipelineParts): Promise<void> {
+  const { ledger, log, clock } = parts;
+  const age = clock.now() - run.createdAt;
+  const waitMs = Math.round(Math.min(Math.max(age / 2, RETRY_RUN.firstMs), RETRY_RUN.capMs));
+  const { id: key, priority, model: group } = run;
+  await job.done((t) =>
+    ledger.queue.enqueue(t, { queue: "infer", key, runAt: clock.now() + waitMs, priority, group }),
+  );
+  ledger.queue.wake();
+  log.warn("run.postponed", { ...about(run), code: error.code, error, waitMs });
 }
 
 async function inferred(
@@ -230,7 +250,8 @@ async function tried(
   } catch (error) {
     signal.throwIfAborted();
     if (!(error instanceof NodeError)) throw error;
-    return { state: error.failure === "permanent" ? "held" : postponed, reason: error.message, at };
+    // Even a rejection or a refused context is often a setting at the peer that somebody is about to make.
+    return { state: postponed, reason: error.message, at };
   }
 }
 

@@ -70,7 +70,9 @@ export interface StagesParts {
   readonly clock: Clock;
 }
 
-const VOLUMES_AT_ONCE = 2;
+const VOLUMES_AT_ONCE = 4;
+/** 600 slices with 40 labels take seconds; what takes longer hangs. */
+const ENCODE_TIMEOUT_MS = 120_000;
 /** Of a header that is read on the event loop. */
 const MOST_ELEMENTS = 150_000;
 /** Groups 0042 (documents), 3006 (contours), 5200 (functional groups) and pixels come after it. */
@@ -169,7 +171,7 @@ function encode({
   parts,
 }: Encoding): Promise<SegFile | NoFinding | Refused> {
   const model = modelOf(parts, run.model);
-  return parts.pool.run(encodeTask, {
+  const job = {
     source: built.source,
     allInstances: instances.map(({ sopClassUid, sopInstanceUid }) => ({ sopClassUid, sopInstanceUid })),
     labels: answer.labelMap,
@@ -180,7 +182,8 @@ function encode({
     seriesNumber: seriesNumberOf(header) + run.position,
     product: PRODUCT,
     outputPath: path,
-  });
+  };
+  return parts.pool.run(encodeTask, job, { timeoutMs: ENCODE_TIMEOUT_MS });
 }
 
 function seriesNumberOf(header: DataSet): number {

@@ -10,6 +10,7 @@ export type Failure = "transient" | "permanent" | "ambiguous";
 
 const FAILURES = {
   CONFIG_INVALID: "permanent",
+  DATA_FOLDER_UNUSABLE: "permanent",
   DATA_FOLDER_IN_USE: "permanent",
   LISTEN_FAILED: "permanent",
 

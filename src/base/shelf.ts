@@ -1,8 +1,9 @@
 /**
  * Costly things made once and shared: made when the first asks, dropped when the last lets go.
  *
- * At most `places` things stand on the shelf; who asks for another one waits until a place is free. A holder must
- * not ask for a second thing while it holds one. Nobody cancels the making of a thing that others wait for.
+ * At most `places` things stand on the shelf. Who asks for another one waits in line; a place that comes free is
+ * kept for the key that waited longest, and all who wait for that key get it together. A holder must not ask for a
+ * second thing while it holds one. Nobody cancels the making of a thing that others wait for.
  */
 
 export interface Held<T> extends AsyncDisposable {
@@ -22,6 +23,8 @@ interface Waiting {
 export class Shelf<T extends AsyncDisposable> {
   readonly #places: number;
   readonly #entries = new Map<string, Entry<T>>();
+  /** Places that came free, by the key each is kept for. */
+  readonly #kept = new Set<string>();
   readonly #waiting: Waiting[] = [];
 
   constructor(places: number) {
@@ -34,7 +37,8 @@ export class Shelf<T extends AsyncDisposable> {
     make: () => Promise<T>,
     options: { readonly signal: AbortSignal },
   ): Promise<Held<T>> {
-    const entry = await this.#entry(key, make, options.signal);
+    while (!this.#mayTake(key)) await this.#wait(key, options.signal);
+    const entry = this.#take(key, make);
     try {
       const value = await entry.value;
       return { value, [Symbol.asyncDispose]: () => this.#release(key, entry) };
@@ -44,20 +48,24 @@ export class Shelf<T extends AsyncDisposable> {
     }
   }
 
-  async #entry(key: string, make: () => Promise<T>, signal: AbortSignal): Promise<Entry<T>> {
-    while (!this.#entries.has(key) && this.#entries.size >= this.#places) await this.#place(key, signal);
+  #mayTake(key: string): boolean {
+    if (this.#entries.has(key) || this.#kept.has(key)) return true;
+    return this.#waiting.length === 0 && this.#entries.size + this.#kept.size < this.#places;
+  }
+
+  #take(key: string, make: () => Promise<T>): Entry<T> {
     const present = this.#entries.get(key);
     if (present) {
       present.holders++;
       return present;
     }
+    this.#kept.delete(key);
     const entry = { value: make(), holders: 1 };
     this.#entries.set(key, entry);
-    this.#admit((waiting) => waiting.key === key);
     return entry;
   }
 
-  async #place(key: string, signal: AbortSignal): Promise<void> {
+  async #wait(key: string, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const onAbort = (): void => reject(signal.reason as Error);
@@ -77,16 +85,16 @@ export class Shelf<T extends AsyncDisposable> {
     entry.holders--;
     if (entry.holders > 0) return;
     this.#entries.delete(key);
-    try {
-      await (await entry.value)[Symbol.asyncDispose]();
-    } catch {
-      // The making failed: those who waited know, and there is nothing to drop.
+    const next = this.#waiting[0]?.key;
+    if (next !== undefined) {
+      this.#kept.add(next);
+      const admitted = this.#waiting.filter((waiting) => waiting.key === next);
+      for (const waiting of admitted) {
+        this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
+        waiting.admit();
+      }
     }
-    const next = this.#waiting[0];
-    if (next) this.#admit((waiting) => waiting.key === next.key);
-  }
-
-  #admit(which: (waiting: Waiting) => boolean): void {
-    for (const waiting of this.#waiting.filter(which)) waiting.admit();
+    const made = await entry.value.catch(() => undefined); // the making failed: there is nothing to drop
+    await made?.[Symbol.asyncDispose]();
   }
 }

@@ -28,13 +28,14 @@ export async function start(file: string | undefined, print: (line: string) => v
   const { config } = loaded;
   const log = createLog(config.log);
   const stopped = stopRequested();
+  void stopped.then(() => setTimeout(() => process.exit(1), config.node.stopWithinMs).unref());
   try {
     await using node = await startNode(config, { log, clock: systemClock });
-    log.info("node.started", { port: node.port, path: config.node.dataDir });
+    const { aeTitle: calledAeTitle, host } = config.dicom;
+    log.info("node.started", { calledAeTitle, host, port: node.port, path: config.node.dataDir });
     if (config.log.format === "pretty") welcome(config, { path, port: node.port, print });
     const signal = await stopped;
     log.info("node.stopping", { signal });
-    setTimeout(() => process.exit(1), config.node.stopWithinMs).unref();
   } catch (error) {
     if (!(error instanceof NodeError)) throw error;
     log.error("node.failed", { error });

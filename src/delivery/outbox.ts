@@ -1,5 +1,5 @@
 /**
- * Results on disk, until every destination has them; one file for each run, named by it.
+ * Results on disk; one file for each run, named by it.
  *
  * A result appears under its name only when it is whole and durable: written beside it, synced, renamed, folder
  * synced. Written again, by a run that a crash interrupted, it is the same file.

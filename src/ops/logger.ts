@@ -52,8 +52,9 @@ function described(error: unknown, withStack: boolean): Record<string, unknown> 
   };
 }
 
-/** The chain of reasons, shortest form. */
+/** The chain of reasons. */
 function causes(error: Error): string {
-  const own = (error as NodeJS.ErrnoException).code ?? error.message;
+  const { code } = error as NodeJS.ErrnoException;
+  const own = code === undefined ? error.message : `${code} ${error.message}`;
   return error.cause instanceof Error ? `${own} < ${causes(error.cause)}` : own;
 }

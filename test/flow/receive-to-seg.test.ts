@@ -94,6 +94,25 @@ test("a model that fails leaves the others their results, and its reason", async
   expect(rig.journal.of("segmentation.done").map(({ model }) => model)).toEqual(["good"]);
 });
 
+test("a model that is away for a while is asked again when its own tries are used up", async () => {
+  await using away = await startModelDouble(({ body }) => threshold(body, ABOVE), {
+    early: (_, number) => (number === 0 ? { kind: "reset" } : undefined),
+  });
+  const models = { away: { url: away.origin, rest: `attempts: 1, ${RAW_NIFTI}, ${ONE_SEGMENT}` } };
+  await using rig = await stage({ models });
+  await send(rig.paths, rig.port);
+  const [postponed] = await rig.journal.said("run.postponed");
+  expect(postponed?.code).toBe("MODEL_UNAVAILABLE");
+  await rig.pacs.arrived(1);
+});
+
+test("a PACS that refuses the association for now gets the result later", async () => {
+  await using rig = await stage({ pacs: { busyAtFirst: 1 } });
+  await send(rig.paths, rig.port);
+  await rig.journal.said("delivery.postponed");
+  await rig.pacs.arrived(1);
+});
+
 test("a result that the PACS has no room for now is sent again, the same object", async () => {
   await using rig = await stage({ pacs: { answer: (_, at) => (at === 0 ? 0xa700 : 0) } });
   await send(rig.paths, rig.port);

@@ -28,6 +28,8 @@ export interface Pacs extends AsyncDisposable {
 
 export interface PacsOptions {
   readonly port?: number;
+  /** How many associations are refused with 2/3/2 before one is let in. */
+  readonly busyAtFirst?: number;
   /** The status to answer; Success by default. */
   readonly answer?: (request: StoreRequest, at: number) => number;
 }
@@ -45,6 +47,7 @@ export async function startPacs(folder: string, options: PacsOptions = {}): Prom
   const stored: Stored[] = [];
   const waiting: { readonly count: number; readonly resolve: () => void }[] = [];
   let asked = 0;
+  let refused = 0;
 
   function keep(request: StoreRequest, status: number, fragments: readonly Uint8Array[]): Promise<void> {
     const { sopClassUid, sopInstanceUid, transferSyntaxUid } = request;
@@ -66,7 +69,7 @@ export async function startPacs(folder: string, options: PacsOptions = {}): Prom
       timeouts: { artimMs: 10_000, idleMs: 30_000, graceMs: 100 },
     },
     {
-      admit: () => "ok",
+      admit: () => (refused++ < (options.busyAtFirst ?? 0) ? "busy" : "ok"),
       closed: () => {},
       open(request) {
         const fragments: Uint8Array[] = [];

@@ -71,7 +71,16 @@ export async function startNode(config: Config, system: System): Promise<Running
   const destinations = config.destinations;
   const stages = createStages({ ...config, destinations, rules, inference, spool, pool, ...system });
   const senders = new Senders();
-  const pipeline = { stages, ledger, senders, outbox, courier, assembly: config.assembly, ...system };
+  const pipeline = {
+    stages,
+    ledger,
+    senders,
+    outbox,
+    courier,
+    assembly: config.assembly,
+    upSince: system.clock.now(),
+    ...system,
+  };
   const { stopWithinMs } = config.node;
   const runs = {
     concurrency: INFER_CONCURRENCY,

@@ -41,6 +41,8 @@ export interface PipelineParts {
   readonly outbox: Outbox;
   readonly courier: Courier;
   readonly assembly: AssemblySettings;
+  /** When the node began to listen, epoch ms. */
+  readonly upSince: number;
   readonly log: Log;
   readonly clock: Clock;
 }
@@ -63,7 +65,7 @@ export async function closeJob(job: Job, parts: PipelineParts): Promise<void> {
   if (!first) throw new Error("bug: a series without instances");
   const stack = stages.stackEvidence(instances);
   const decision = decide(
-    evidenceOf(series, instances, { ...senders.of(series.id), stack }),
+    evidenceOf(series, instances, { ...senders.of(series.id), stack, upSince: parts.upSince }),
     parts.assembly,
     clock.now(),
   );

@@ -127,6 +127,7 @@ test("the largest announced count that an instance names is taken", () => {
   const evidence = evidenceOf(series as never, instances.map((facts) => ({ facts })) as never, {
     sending: 0,
     stack: "unknown",
+    upSince: 0,
   });
   expect(evidence).toEqual({
     instances: 3,

@@ -1,8 +1,9 @@
 /** DCMTK, the reference implementation the node is tested against: its command line tools as peers. */
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { type AddressInfo, connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { hasProgram, testIf } from "./data.ts";
+import { freePort } from "./free-port.ts";
 
 export interface Outcome {
   readonly code: number;
@@ -49,15 +50,6 @@ export async function startStorescp(
       await exited;
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 async function isListening(port: number): Promise<boolean> {

@@ -103,7 +103,7 @@ export async function closeJob(job: Job, parts: PipelineParts): Promise<void> {
 
 /** infer: key is a run. */
 export async function inferJob(job: Job, parts: PipelineParts): Promise<void> {
-  const { ledger, stages, log, clock } = parts;
+  const { ledger, stages, clock } = parts;
   const run = await findRun(ledger.store.db, job.key);
   if (!run || run.state !== "pending") return job.done();
   const series = await findSeries(ledger.store.db, run.seriesId);
@@ -133,7 +133,6 @@ export async function inferJob(job: Job, parts: PipelineParts): Promise<void> {
       throw error;
     const age = clock.now() - run.createdAt;
     if (error.failure === "transient" && age < RETRY_RUN.forMs) return postpone(job, run, error, parts);
-    log.error("run.failed", { ...about(run), code: error.code, error });
     await end(job, run, parts, failed(error.code, error.message));
   }
 }

@@ -174,7 +174,7 @@ function encode({
   const job = {
     source: built.source,
     allInstances: instances.map(({ sopClassUid, sopInstanceUid }) => ({ sopClassUid, sopInstanceUid })),
-    labels: answer.labelMap,
+    findings: answer.findings,
     segments: model.segments,
     model: { name: run.model, version: run.modelVersion },
     revision: run.revision,

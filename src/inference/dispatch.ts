@@ -2,7 +2,7 @@
  * Asks models: one call of `infer` is one model's answer about one volume, or the reason why there is none.
  *
  * In:   the models and slots of the config; volumes.
- * Out:  label maps on the volume's grid, with the times it took.
+ * Out:  findings on the volume's grid, with the times it took.
  *
  * A caller starts all models of a rule at once; nothing is shared between them but the encoded volume and the
  * slots, so a failure stays with its model. A slot is held while a request is under way, not while its body is
@@ -14,7 +14,7 @@ import type { Clock } from "../base/clock.ts";
 import { NodeError } from "../base/errors.ts";
 import type { Log, LogFields } from "../base/log.ts";
 import { task, type WorkerPool } from "../base/worker-pool.ts";
-import type { LabelMap, Volume } from "../volume/volume.ts";
+import type { Findings, Volume } from "../volume/volume.ts";
 import { ModelClient, type Answer as Received } from "./client.ts";
 import type { decodeAnswer } from "./decode.ts";
 import type { Model } from "./model.ts";
@@ -43,7 +43,7 @@ interface InferOptions {
 }
 
 export interface Answer {
-  readonly labelMap: LabelMap;
+  readonly findings: Findings;
   /** Wall time when the last byte had arrived, ms since 1970. */
   readonly receivedAtMs: number;
   readonly timings: Timings;
@@ -103,7 +103,7 @@ export function createInference(settings: InferenceSettings, system: InferenceSy
     if (outcome.kind === "busy") throw new Busy(name, outcome.status, outcome.retryAfterMs);
     const receivedAtMs = clock.now();
     const decodedFrom = clock.elapsed();
-    const labelMap = await decode(model, volume.volume, outcome, options.signal);
+    const findings = await decode(model, volume.volume, outcome, options.signal);
     const timings = {
       queuedMs,
       sendMs: outcome.sendMs,
@@ -115,7 +115,7 @@ export function createInference(settings: InferenceSettings, system: InferenceSy
     };
     const elapsedMs = Math.round(clock.elapsed() - queuedAt);
     log.info("inference.done", { ...about, bytes: outcome.bytes.length, elapsedMs });
-    return { labelMap, receivedAtMs, timings };
+    return { findings, receivedAtMs, timings };
   }
 
   async function decode(
@@ -123,7 +123,7 @@ export function createInference(settings: InferenceSettings, system: InferenceSy
     volume: Volume,
     { bytes, headers }: Received,
     signal: AbortSignal,
-  ): Promise<LabelMap> {
+  ): Promise<Findings> {
     const expected = { grid: volume.grid, labels: [...model.segments.keys()] };
     const { request, response } = model;
     const input = { bytes, headers, format: request.format, response, expected };

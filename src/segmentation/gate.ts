@@ -8,7 +8,7 @@
 import { type DataSet, numberOf, stringOf } from "../dicom/data-set.ts";
 import { tagOf } from "../dicom/dictionary.ts";
 import { length, subtract, voxelToPatient } from "../volume/geometry.ts";
-import type { Affine, Grid, LabelMap, Source } from "../volume/volume.ts";
+import type { Affine, Findings, Grid, Source } from "../volume/volume.ts";
 import { findLabels, type Presence, packedBytes } from "./frames.ts";
 import type { NoFinding, Refused } from "./input.ts";
 import { sourceAffine } from "./plane.ts";
@@ -24,7 +24,7 @@ const CORNER_WITHIN_VOXELS = 0.1;
 export interface GateInput {
   readonly source: Source;
   readonly sourceHeader: DataSet;
-  readonly labels: LabelMap;
+  readonly findings: Findings;
   readonly segments: Segments;
 }
 
@@ -34,8 +34,8 @@ export type Passed = { readonly kind: "pass"; readonly presence: Presence } | No
 export function gate(input: GateInput): Passed {
   const stranger = otherSeries(input) ?? otherGrid(input);
   if (stranger) return stranger;
-  const [columns, rows] = input.labels.grid.size;
-  const presence = findLabels(input.labels.labels, columns * rows);
+  const [columns, rows] = input.findings.grid.size;
+  const presence = findLabels(input.findings.layers[0]!, columns * rows);
   if (presence.size === 0) return { kind: "no-finding" };
   return unfit(presence, input, columns * rows) ?? { kind: "pass", presence };
 }
@@ -51,23 +51,23 @@ function otherSeries({ source, sourceHeader }: GateInput): Refused | undefined {
   return undefined;
 }
 
-function otherGrid({ source, sourceHeader, labels }: GateInput): Refused | undefined {
+function otherGrid({ source, sourceHeader, findings: { grid, layers } }: GateInput): Refused | undefined {
   const size = [
     numberOf(sourceHeader, tagOf("Columns")) ?? 0,
     numberOf(sourceHeader, tagOf("Rows")) ?? 0,
     source.frames.length,
   ];
-  const found = labels.grid.size;
+  const found = grid.size;
   if (size.some((count, axis) => count !== found[axis]))
     return refused("other-grid", `label map of ${found.join(" × ")} voxels, source of ${size.join(" × ")}`);
   const voxels = found[0] * found[1] * found[2];
-  if (labels.labels.length !== voxels)
-    return refused("other-grid", `${labels.labels.length} labels for ${voxels} voxels`);
+  const odd = layers.find((labels) => labels.length !== voxels);
+  if (odd) return refused("other-grid", `${odd.length} labels for ${voxels} voxels`);
   const expected = sourceAffine(source);
   if (!expected)
     return refused("other-grid", "the source's positions, orientation or spacing are no geometry");
-  const off = largestShift(labels.grid, expected);
-  const allowed = CORNER_WITHIN_VOXELS * smallestStep(expected, labels.grid);
+  const off = largestShift(grid, expected);
+  const allowed = CORNER_WITHIN_VOXELS * smallestStep(expected, grid);
   return off <= allowed
     ? undefined
     : refused(

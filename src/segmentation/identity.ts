@@ -45,10 +45,10 @@ export function trackingUid(input: SegInput, label: string): Uid {
   return derivedUid("tracking", input.source.seriesUid, input.model.name, label);
 }
 
-function labelMapHash({ labels }: SegInput, frames: readonly Frame[], packed: Uint8Array): string {
+function labelMapHash({ findings }: SegInput, frames: readonly Frame[], packed: Uint8Array): string {
   const places = frames.map(({ value, k }) => `${value}@${k}`).join(",");
   return createHash("sha256")
-    .update(`${labels.grid.size.join("x")};${places};`)
+    .update(`${findings.grid.size.join("x")};${places};`)
     .update(packed)
     .digest("hex");
 }

@@ -1,7 +1,7 @@
 /** What a segmentation is made from, and what comes out. */
 import type { DataSet } from "../dicom/data-set.ts";
 import type { InstanceUid, SeriesUid, SopClassUid } from "../dicom/uid.ts";
-import type { LabelMap, Source } from "../volume/volume.ts";
+import type { Findings, Source } from "../volume/volume.ts";
 import type { Segments } from "./segment.ts";
 
 export interface InstanceReference {
@@ -23,7 +23,7 @@ export interface SegInput {
   readonly sourceHeader: DataSet;
   /** Every instance of the source series, those without a slice in the volume too. */
   readonly allInstances: readonly InstanceReference[];
-  readonly labels: LabelMap;
+  readonly findings: Findings;
   readonly segments: Segments;
   readonly model: { readonly name: string; readonly version: string };
   /** Of the source series: another revision, another object. */

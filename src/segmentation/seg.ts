@@ -29,10 +29,10 @@ import { codeString, longString, personName, shortString } from "./text.ts";
 export function encodeSegmentation(input: SegInput): Encoded {
   const passed = gate(input);
   if (passed.kind !== "pass") return passed;
-  const [columns, rows] = input.labels.grid.size;
+  const [columns, rows] = input.findings.grid.size;
   const values = [...passed.presence.keys()];
   const frames = listFrames(passed.presence);
-  const packed = packFrames(input.labels.labels, frames, columns * rows);
+  const packed = packFrames(input.findings.layers[0]!, frames, columns * rows);
   const identity = identityOf(input, frames, packed);
   const moment = momentOf(input.resultAt, input.sourceHeader);
   const own = fromKeywords({

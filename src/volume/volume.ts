@@ -32,10 +32,26 @@ export interface Volume {
   readonly voxels: Voxels;
 }
 
-/** One segment number per voxel, 0 for none, on the source's grid, in a SharedArrayBuffer. */
+/** One label value per voxel, 0 for none, in a SharedArrayBuffer. */
+export type Labels = Uint8Array | Uint16Array;
+
 export interface LabelMap {
   readonly grid: Grid;
-  readonly labels: Uint8Array | Uint16Array;
+  readonly labels: Labels;
+}
+
+/** What a model found, on the source's own grid. */
+export interface Findings {
+  readonly grid: Grid;
+  /** One, or several where segments overlap. A label value stands in one layer only. */
+  readonly layers: readonly Labels[];
+  /**
+   * By label value: probability × 255, rounded, one byte per voxel in a SharedArrayBuffer. Only of a model that
+   * answers with probabilities; the layers then hold what was made of them.
+   */
+  readonly probabilities?: ReadonlyMap<number, Uint8Array>;
+  /** Spacing of the answer along its own axes, mm, where its labels had to be brought onto the grid. */
+  readonly resampledFrom?: Vector;
 }
 
 /** The image that slice k of a volume was made from; strings as the source wrote them. */

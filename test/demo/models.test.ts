@@ -59,7 +59,7 @@ async function ask(name: ModelName, grid: Grid, voxels: Int16Array): Promise<Uin
   );
   using volume = inference.prepare({ grid, voxels });
   const options = { signal: AbortSignal.timeout(20_000), priority: 0 };
-  return (await inference.infer(name, volume, options)).labelMap.labels;
+  return (await inference.infer(name, volume, options)).findings.layers[0]!;
 }
 
 test.for(NAMES)("%s is asked in its dialect and answers with a label map on the same grid", async (name) => {

@@ -35,7 +35,7 @@ function tensors(...outputs: readonly Output[]): Pick<Encoded, "bytes" | "header
 
 function decoded(answer: Pick<Encoded, "bytes" | "headers">, output?: string): Uint8Array | Uint16Array {
   const response = { as: "labelmap", maxBytes: 1_000_000, ...(output ? { output } : {}) } as const;
-  return decodeAnswer({ ...answer, format: "kserve", response, expected }).labels;
+  return decodeAnswer({ ...answer, format: "kserve", response, expected }).layers[0]!;
 }
 
 const SHAPE = [1, 1, 3, 4, 5];
@@ -123,7 +123,7 @@ test("a deep JSON head is refused, not overflowed", () => {
 function file(bytes: Uint8Array, encoding: string, maxBytes = 1_000_000): Uint8Array | Uint16Array {
   const headers = new Map([["content-encoding", encoding]]);
   return decodeAnswer({ bytes, headers, format: "nifti", response: { as: "labelmap", maxBytes }, expected })
-    .labels;
+    .layers[0]!;
 }
 
 test("one layer of gzip as Content-Encoding is undone, over a gzipped file too", () => {

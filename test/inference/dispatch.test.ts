@@ -32,7 +32,7 @@ async function ask(
   using volume = parts.inference.prepare(smallVolume());
   const asked = parts.inference.infer("mandible", volume, options);
   const outcome = await asked.then(
-    ({ labelMap }) => ({ labels: labelMap.labels }),
+    ({ findings }) => ({ labels: findings.layers[0]! }),
     (error: unknown) => {
       if (error instanceof NodeError) return { error };
       throw error;
@@ -50,8 +50,8 @@ test("a model's answer becomes a label map, with the times and bytes it took", a
   using volume = parts.inference.prepare(source);
   const about = { studyUid: "1.2.3", seriesUid: "1.2.3.4" };
   const answer = await parts.inference.infer("mandible", volume, { ...options, about });
-  expect(answer.labelMap.labels).toEqual(labelled);
-  expect(answer.labelMap.grid).toEqual(source.grid);
+  expect(answer.findings.layers[0]).toEqual(labelled);
+  expect(answer.findings.grid).toEqual(source.grid);
   expect(answer.timings).toMatchObject({ attempts: 1, bytesSent: 472, bytesReceived: 412 });
   expect(Math.abs(answer.receivedAtMs - Date.now())).toBeLessThan(10_000);
 
@@ -146,7 +146,7 @@ test.each([500, 502, 503, 504])("HTTP %i is tried again, with the same body", as
   await using parts = setup([model(server.origin, { attempts: 2 })]);
   using volume = parts.inference.prepare(smallVolume());
   const answer = await parts.inference.infer("mandible", volume, options);
-  expect(answer.labelMap.labels).toEqual(labelled);
+  expect(answer.findings.layers[0]).toEqual(labelled);
   expect(new Set(server.requests.map(({ sha256 }) => sha256)).size).toBe(1);
   expect(server.requests.length).toBe(2);
 });

@@ -59,14 +59,14 @@ test("100 MB go out and 50 MB come back while the event loop stays free, and eve
   using volume = parts.inference.prepare(large);
   const before = process.memoryUsage().rss;
   const turns = watchTurns();
-  const { labelMap, timings } = await parts.inference.infer("mandible", volume, options);
+  const { findings, timings } = await parts.inference.infer("mandible", volume, options);
   const { longest, over20 } = turns();
   const grown = (process.memoryUsage().rss - before) / 1e6;
   process.stdout.write(
     `100 MB raw: sent in ${timings.sendMs.toFixed(0)} ms, decoded in ${timings.decodeMs.toFixed(0)} ms; longest ` +
       `turn of the event loop ${longest.toFixed(1)} ms, ${over20} over 20 ms; RSS +${grown.toFixed(0)} MB\n`,
   );
-  expect(labelMap.labels.every((label) => label === 0)).toBe(true);
+  expect(findings.layers[0]!.every((label) => label === 0)).toBe(true);
   const wanted = createHash("sha256").update(niftiHeader(large.grid, large.voxels));
   wanted.update(new Uint8Array(large.voxels.buffer));
   expect(server.requests[0]).toMatchObject({ bytes: bytesSent, sha256: wanted.digest("hex") });

@@ -1,21 +1,22 @@
 import { expect, test } from "vitest";
 import { fromKeywords } from "../../src/dicom/build.ts";
 import { type GateInput, gate } from "../../src/segmentation/gate.ts";
-import type { LabelMap, Vector } from "../../src/volume/volume.ts";
-import { AXIAL, boxes, inputFor, labelMap, segmentsFor, stack } from "./series.ts";
+import type { Findings, Vector } from "../../src/volume/volume.ts";
+import { AXIAL, boxes, findingsOf, inputFor, labelMap, segmentsFor, stack } from "./series.ts";
 
 const series = stack({ columns: 12, rows: 9, slices: 4, orientation: AXIAL, step: [0, 0, 2] });
 const map = labelMap(series, boxes(series.size, 3));
+const found = findingsOf(map);
 
 function verdict(changes: Partial<GateInput>): string {
   const passed = gate({ ...inputFor(series, map), ...changes });
   return passed.kind === "refused" ? `${passed.reason}: ${passed.detail}` : passed.kind;
 }
 
-function shifted(by: Vector): LabelMap {
+function shifted(by: Vector): Findings {
   const { affine } = map.grid;
   const origin = affine.origin.map((mm, axis) => mm + by[axis]!) as unknown as Vector;
-  return { ...map, grid: { ...map.grid, affine: { ...affine, origin } } };
+  return { ...found, grid: { ...map.grid, affine: { ...affine, origin } } };
 }
 
 test("a map on the source's own grid passes with the labels it holds", () => {
@@ -24,7 +25,7 @@ test("a map on the source's own grid passes with the labels it holds", () => {
 });
 
 test("a map without any label is no finding", () => {
-  expect(verdict({ labels: labelMap(series, () => 0) })).toBe("no-finding");
+  expect(verdict({ findings: findingsOf(labelMap(series, () => 0)) })).toBe("no-finding");
 });
 
 test("a header of another series or study lends no patient", () => {
@@ -35,37 +36,37 @@ test("a header of another series or study lends no patient", () => {
 });
 
 test("another number of voxels is another grid", () => {
-  expect(verdict({ labels: { ...map, grid: { ...map.grid, size: [9, 12, 4] } } })).toBe(
+  expect(verdict({ findings: { ...found, grid: { ...map.grid, size: [9, 12, 4] } } })).toBe(
     "other-grid: label map of 9 × 12 × 4 voxels, source of 12 × 9 × 4",
   );
-  expect(verdict({ labels: { ...map, labels: map.labels.subarray(1) } })).toBe(
+  expect(verdict({ findings: { ...found, layers: [map.labels.subarray(1)] } })).toBe(
     "other-grid: 431 labels for 432 voxels",
   );
 });
 
 test("the same size at another place is refused: half a voxel along a row, a column, a step", () => {
-  expect(verdict({ labels: shifted([0.25, 0, 0]) })).toMatch(/^other-grid: a corner lies 0\.250 mm/);
-  expect(verdict({ labels: shifted([0, 0.35, 0]) })).toMatch(/^other-grid: a corner lies 0\.350 mm/);
-  expect(verdict({ labels: shifted([0, 0, 1]) })).toMatch(/^other-grid: a corner lies 1\.000 mm/);
+  expect(verdict({ findings: shifted([0.25, 0, 0]) })).toMatch(/^other-grid: a corner lies 0\.250 mm/);
+  expect(verdict({ findings: shifted([0, 0.35, 0]) })).toMatch(/^other-grid: a corner lies 0\.350 mm/);
+  expect(verdict({ findings: shifted([0, 0, 1]) })).toMatch(/^other-grid: a corner lies 1\.000 mm/);
 });
 
 test("a flipped or turned map of the same size is refused", () => {
   const { affine } = map.grid;
   const [x, y, z] = affine.perSlice;
-  const turned = { ...map, grid: { ...map.grid, affine: { ...affine, perSlice: [-x, -y, -z] as const } } };
-  expect(verdict({ labels: turned })).toMatch(/^other-grid: a corner lies 12\.000 mm/);
+  const turned = { ...found, grid: { ...map.grid, affine: { ...affine, perSlice: [-x, -y, -z] as const } } };
+  expect(verdict({ findings: turned })).toMatch(/^other-grid: a corner lies 12\.000 mm/);
   const swapped = { ...affine, perColumn: affine.perRow, perRow: affine.perColumn };
-  expect(verdict({ labels: { ...map, grid: { ...map.grid, affine: swapped } } })).toMatch(/^other-grid/);
+  expect(verdict({ findings: { ...found, grid: { ...map.grid, affine: swapped } } })).toMatch(/^other-grid/);
 });
 
 test("a place that is not a number is refused", () => {
-  expect(verdict({ labels: shifted([Number.NaN, 0, 0]) })).toMatch(/^other-grid/);
+  expect(verdict({ findings: shifted([Number.NaN, 0, 0]) })).toMatch(/^other-grid/);
   const source = { ...series.source, orientation: ["1", "0", "0", "x", "1", "0"] };
   expect(verdict({ source })).toMatch(/^other-grid: the source's positions/);
 });
 
 test("single precision of a NIfTI header is no shift", () => {
-  expect(verdict({ labels: shifted([4e-5, -4e-5, 4e-5]) })).toBe("pass");
+  expect(verdict({ findings: shifted([4e-5, -4e-5, 4e-5]) })).toBe("pass");
 });
 
 test("a label that means nothing is refused by its value", () => {
@@ -79,13 +80,16 @@ test("a segment without voxels is no reason to hold the others back", () => {
 test("value 0 is background, even where the config gives it a meaning", () => {
   const segments = new Map([...segmentsFor([1, 2, 3]), [0, segmentsFor([1]).get(1)!] as const]);
   expect(verdict({ segments })).toBe("pass");
-  expect(verdict({ segments, labels: labelMap(series, () => 0) })).toBe("no-finding");
+  expect(verdict({ segments, findings: findingsOf(labelMap(series, () => 0)) })).toBe("no-finding");
 });
 
 test("255 segments fit in one object, 256 do not", () => {
   const many = (count: number): Partial<GateInput> => {
     const labels = labelMap(series, (i, j, k) => 1 + ((i + 12 * j + 108 * k) % count), 16);
-    return { labels, segments: segmentsFor(Array.from({ length: count }, (_, at) => at + 1)) };
+    return {
+      findings: findingsOf(labels),
+      segments: segmentsFor(Array.from({ length: count }, (_, at) => at + 1)),
+    };
   };
   expect(verdict(many(255))).toBe("pass");
   expect(verdict(many(256))).toBe("too-many-segments: 256 segments, at most 255 in one object");
@@ -98,7 +102,7 @@ test("pixels beyond the limit of memory are refused before they are packed", () 
   for (let k = 0; k < 9; k++) labels.set(values, k * 2048 * 2048);
   const { grid } = labelMap({ ...vast, size: [1, 1, 1] }, () => 0);
   const wide = { labels, grid: { ...grid, size: vast.size } };
-  const passed = gate({ ...inputFor(vast, map), labels: wide, segments: segmentsFor(values) });
+  const passed = gate({ ...inputFor(vast, map), findings: findingsOf(wide), segments: segmentsFor(values) });
   expect(passed).toMatchObject({
     kind: "refused",
     reason: "too-large",

@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import type { SegInput } from "../../src/segmentation/input.ts";
 import { encodeSegmentation } from "../../src/segmentation/seg.ts";
 import { inside, items, readElements, textAt } from "../support/seg-reader.ts";
-import { AXIAL, boxes, inputFor, labelMap, stack } from "./series.ts";
+import { AXIAL, boxes, findingsOf, inputFor, labelMap, stack } from "./series.ts";
 
 const series = stack({ columns: 20, rows: 18, slices: 5, orientation: AXIAL, step: [0, 0, 2] });
 const map = labelMap(series, boxes(series.size, 3));
@@ -47,7 +47,7 @@ test("the same result in two processes and time zones is the same file, byte for
 
 test("8 and 16 bits per label are the same result", () => {
   const wide = { ...map, labels: Uint16Array.from(map.labels) };
-  expect(Buffer.compare(fileOf({ ...input, labels: wide }), fileOf(input))).toBe(0);
+  expect(Buffer.compare(fileOf({ ...input, findings: findingsOf(wide) }), fileOf(input))).toBe(0);
 });
 
 test.each([
@@ -64,7 +64,7 @@ test.each([
 test("one voxel more makes another object of the same things", () => {
   const labels = Uint8Array.from(map.labels);
   labels[labels.indexOf(0)] = 1;
-  const after = uidsOf({ ...input, labels: { ...map, labels } });
+  const after = uidsOf({ ...input, findings: findingsOf({ ...map, labels }) });
   expect(after.sop).not.toBe(before.sop);
   expect(after.tracking).toEqual(before.tracking);
 });

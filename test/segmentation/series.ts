@@ -10,7 +10,7 @@ import { readPart10Header } from "../../src/dicom/part10.ts";
 import type { InstanceUid, SeriesUid, SopClassUid, StudyUid } from "../../src/dicom/uid.ts";
 import type { InstanceReference, SegInput } from "../../src/segmentation/input.ts";
 import type { Segments } from "../../src/segmentation/segment.ts";
-import type { Affine, LabelMap, Source } from "../../src/volume/volume.ts";
+import type { Affine, Findings, LabelMap, Source } from "../../src/volume/volume.ts";
 import type { OhifSlice } from "../support/ohif.ts";
 import { PHANTOM, type Phantom, sliceHeader } from "../support/phantom.ts";
 
@@ -186,13 +186,18 @@ export function segmentsFor(values: readonly number[]): Segments {
   );
 }
 
+/** What a model that answers with one label map found. */
+export function findingsOf({ grid, labels }: LabelMap): Findings {
+  return { grid, layers: [labels] };
+}
+
 export function inputFor(series: Series, labels: LabelMap, changes: Partial<SegInput> = {}): SegInput {
   const values = valuesOf(labels);
   return {
     source: series.source,
     sourceHeader: series.header,
     allInstances: references(series),
-    labels,
+    findings: findingsOf(labels),
     segments: segmentsFor(values),
     model: { name: "mandible", version: "1.2.0" },
     revision: 1,

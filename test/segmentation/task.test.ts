@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import { WorkerPool } from "../../src/base/worker-pool.ts";
 import { encodeSegmentation } from "../../src/segmentation/seg.ts";
 import { type EncodeJob, encodeTask } from "../../src/segmentation/task.ts";
-import { AXIAL, boxes, inputFor, labelMap, stack, writeSeries } from "./series.ts";
+import { AXIAL, boxes, findingsOf, inputFor, labelMap, stack, writeSeries } from "./series.ts";
 
 const series = stack({ columns: 21, rows: 18, slices: 5, orientation: AXIAL, step: [0, 0, 2] });
 const { sourceHeader, ...input } = inputFor(series, labelMap(series, boxes(series.size, 3)));
@@ -43,7 +43,7 @@ test("no finding and a refusal leave no file", async () => {
   await using folder = await mkdtempDisposable(join(tmpdir(), "isocenter-"));
   await using pool = new WorkerPool(1);
   const job = await jobIn(folder.path);
-  expect(await pool.run(encodeTask, { ...job, labels: labelMap(series, () => 0) })).toEqual({
+  expect(await pool.run(encodeTask, { ...job, findings: findingsOf(labelMap(series, () => 0)) })).toEqual({
     kind: "no-finding",
   });
   expect(await pool.run(encodeTask, { ...job, segments: new Map() })).toMatchObject({

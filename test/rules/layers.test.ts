@@ -26,7 +26,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 
   config: ["base", "dicom", "routing", "inference", "segmentation"],
   "stages.ts": ["base", "dicom", "ledger", ...STAGES],
-  "pipeline.ts": ["base", "dicom", "ledger", ...STAGES, "stages.ts"],
+  pipeline: ["base", "dicom", "ledger", ...STAGES, "stages.ts"],
   "worker-modules.ts": ["base", "inference", "segmentation", "volume"],
   "node.ts": [
     "base",
@@ -36,7 +36,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "ops",
     "config",
     "stages.ts",
-    "pipeline.ts",
+    "pipeline",
     "worker-modules.ts",
   ],
   // A client of the node and of the models, like any other; the node itself only as a whole.

@@ -14,6 +14,7 @@ import { WorkerPool } from "./base/worker-pool.ts";
 import type { Config } from "./config/schema.ts";
 import { type Associate, createCourier } from "./delivery/deliver.ts";
 import { Outbox } from "./delivery/outbox.ts";
+import { Quarantine } from "./delivery/quarantine.ts";
 import { createInference } from "./inference/dispatch.ts";
 import { Admission } from "./intake/admission.ts";
 import { Intake } from "./intake/intake.ts";
@@ -63,10 +64,11 @@ export async function startNode(config: Config, system: System): Promise<Running
   const orphans = await spool.removeOrphans((id) => hasFile(ledger.store.db, id));
   if (orphans > 0) log.info("intake.orphans-removed", { count: orphans });
   const outbox = parts.use(await Outbox.open(join(dataDir, "results")));
+  const quarantine = await Quarantine.open(join(dataDir, "quarantine"));
   await syncFolder(dataDir); // or its folders could be gone after a power cut
   const pool = parts.use(new WorkerPool(config.node.workers));
   warm(pool).catch((error: unknown) => log.debug("node.not-warm", { error }));
-  const courier = parts.use(createCourier(associateOnce, system));
+  const courier = parts.use(createCourier(associateOnce, { ...system, pool }));
   const inference = parts.use(createInference(config, { ...system, pool }));
 
   const rules = compileRules(config.rules);
@@ -78,6 +80,7 @@ export async function startNode(config: Config, system: System): Promise<Running
     ledger,
     senders,
     outbox,
+    quarantine,
     courier,
     assembly: config.assembly,
     upSince: system.clock.now(),
@@ -133,11 +136,11 @@ async function syncFolder(path: string): Promise<void> {
   await folder.sync();
 }
 
-/** One context for the one syntax a result has: the peer cannot choose another. */
-const associateOnce: Associate = (destination, { abstractSyntax, transferSyntaxUid }, { signal }) =>
+/** A context for each syntax that an object can be sent in: the peer cannot choose another. */
+const associateOnce: Associate = (destination, context, { signal }) =>
   associate(destination, {
     callingAeTitle: destination.callingAeTitle,
-    contexts: [{ abstractSyntax, transferSyntaxes: [transferSyntaxUid] }],
+    contexts: [context],
     connectTimeoutMs: destination.connectTimeoutMs,
     answerTimeoutMs: destination.answerTimeoutMs,
     signal,

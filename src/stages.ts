@@ -22,9 +22,9 @@ import type { Evidence } from "./intake/assembly.ts";
 import type { Spool } from "./intake/spool.ts";
 import type { InstanceRecord, RunRecord, SeriesRecord } from "./ledger/records.ts";
 import { type CompiledRules, type Routing, route } from "./routing/rules.ts";
-import type { NoFinding, Refused } from "./segmentation/input.ts";
+import type { NoFinding, Refused, Wanted } from "./segmentation/input.ts";
 import type { Segments } from "./segmentation/segment.ts";
-import { encodeTask, type SegFile } from "./segmentation/task.ts";
+import { encodeTask, type SegFiles } from "./segmentation/task.ts";
 import { type Built, buildVolume } from "./volume/build.ts";
 import { stackEvidence } from "./volume/slices.ts";
 
@@ -32,7 +32,11 @@ import { stackEvidence } from "./volume/slices.ts";
 export interface Prepared extends AsyncDisposable {
   readonly kind: "prepared";
   readonly infer: (run: RunRecord, signal: AbortSignal) => Promise<Answer>;
-  readonly encode: (run: RunRecord, answer: Answer, path: string) => Promise<SegFile | NoFinding | Refused>;
+  readonly encode: (
+    run: RunRecord,
+    answer: Answer,
+    prefix: string,
+  ) => Promise<SegFiles | NoFinding | Refused>;
 }
 
 interface NotPrepared extends AsyncDisposable {
@@ -53,14 +57,22 @@ export interface Stages {
     signal: AbortSignal,
   ) => Promise<{ readonly value: Prepared | NotPrepared } & AsyncDisposable>;
   readonly modelVersion: (model: string) => string;
+  /** Whether finding nothing is an answer of this model. */
+  readonly mayFindNothing: (model: string) => boolean;
   /** Of a model among all, from 0: gives each result of a study its own Series Number. */
   readonly modelPosition: (model: string) => number;
   readonly destinations: ReadonlyMap<string, Destination>;
   readonly outcomeOf: (status: number) => "delivered" | "retry" | "refused";
 }
 
+interface ConfiguredModel extends Model {
+  readonly segments: Segments;
+  /** What it means when the model finds nothing: an answer, or a fault. */
+  readonly onEmpty: "no-finding" | "quarantine";
+}
+
 export interface StagesParts {
-  readonly models: ReadonlyMap<string, Model & { readonly segments: Segments }>;
+  readonly models: ReadonlyMap<string, ConfiguredModel>;
   readonly destinations: ReadonlyMap<string, Destination>;
   readonly rules: CompiledRules;
   readonly inference: Inference;
@@ -106,6 +118,7 @@ export function createStages(parts: StagesParts): Stages {
     hold: (series, instances, signal) =>
       shelf.hold(`${series.id} ${series.revision}`, () => prepare(series, instances, parts), { signal }),
     modelVersion: (name) => modelOf(parts, name).version,
+    mayFindNothing: (name) => modelOf(parts, name).onEmpty === "no-finding",
     modelPosition: (name) => positions.get(name) ?? 0,
     destinations,
     outcomeOf,
@@ -145,7 +158,8 @@ async function prepare(
     kind: "prepared",
     infer: (run, signal) =>
       inference.infer(run.model, shared, { signal, priority: run.priority, about: { studyUid, seriesUid } }),
-    encode: (run, answer, path) => encode({ run, answer, path, built, instances, header: dataSet, parts }),
+    encode: (run, answer, prefix) =>
+      encode({ run, answer, prefix, built, instances, header: dataSet, parts }),
     [Symbol.asyncDispose]: async () => shared[Symbol.dispose](),
   };
 }
@@ -153,7 +167,7 @@ async function prepare(
 interface Encoding {
   readonly run: RunRecord;
   readonly answer: Answer;
-  readonly path: string;
+  readonly prefix: string;
   readonly built: Extract<Built, { kind: "volume" }>;
   readonly instances: readonly InstanceRecord[];
   readonly header: DataSet;
@@ -164,12 +178,12 @@ interface Encoding {
 function encode({
   run,
   answer,
-  path,
+  prefix,
   built,
   instances,
   header,
   parts,
-}: Encoding): Promise<SegFile | NoFinding | Refused> {
+}: Encoding): Promise<SegFiles | NoFinding | Refused> {
   const model = modelOf(parts, run.model);
   const job = {
     source: built.source,
@@ -181,9 +195,16 @@ function encode({
     resultAt: run.createdAt,
     seriesNumber: seriesNumberOf(header) + run.position,
     product: PRODUCT,
-    outputPath: path,
+    wanted: wantedBy(run.destinations, parts),
+    outputPrefix: prefix,
   };
   return parts.pool.run(encodeTask, job, { timeoutMs: ENCODE_TIMEOUT_MS });
+}
+
+/** What the run's destinations ask for; one that is not configured any more asks for nothing. */
+function wantedBy(names: readonly string[], { destinations }: StagesParts): readonly Wanted[] {
+  const wanted = names.flatMap((name) => destinations.get(name)?.segmentation ?? []);
+  return wanted.map(({ as: form, compression }) => ({ form, compression }));
 }
 
 function seriesNumberOf(header: DataSet): number {
@@ -193,7 +214,7 @@ function seriesNumberOf(header: DataSet): number {
     : SERIES_NUMBER_BASE;
 }
 
-function modelOf({ models }: StagesParts, name: string): Model & { readonly segments: Segments } {
+function modelOf({ models }: StagesParts, name: string): ConfiguredModel {
   const model = models.get(name);
   if (!model) throw new NodeError("MODEL_UNKNOWN", `Model ${name}: not in the config any more`);
   return model;

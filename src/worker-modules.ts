@@ -1,6 +1,7 @@
 /**
  * What the threads of the pool will need, imported when the node starts: the first study does not wait for it.
  */
+import "./delivery/implicit.ts";
 import "./inference/decode.ts";
 import "./segmentation/task.ts";
 import "./volume/decode-frames.ts";

@@ -31,6 +31,8 @@ export interface LogFields {
   readonly segments?: number;
   readonly revision?: number;
   readonly bytes?: number;
+  /** Of a segmentation: binary, labelmap or fractional. */
+  readonly form?: string;
   readonly count?: number;
   readonly elapsedMs?: number;
   readonly waitMs?: number;

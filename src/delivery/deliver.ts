@@ -3,15 +3,20 @@
  *
  * An association is kept while there is something to send, and released after a short idle time. What the peer
  * answered decides: delivered, try again, or held for a person to look at (association/statuses.ts).
- * Nothing is decoded or changed on the way: the data set leaves as it lies in the file.
+ *
+ * An object may lie in several files, each in its transfer syntax: the first that the peer takes is sent, as it lies
+ * in the file. Only for a peer that takes Implicit VR alone is the data set written anew (implicit.ts).
  */
 import { open } from "node:fs/promises";
 import type { Clock } from "../base/clock.ts";
 import { NodeError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
+import type { WorkerPool } from "../base/worker-pool.ts";
 import type { AeTitle } from "../dicom/ae-title.ts";
-import { type Part10Meta, readPart10Meta } from "../dicom/part10.ts";
+import { TRANSFER_SYNTAX } from "../dicom/constants.ts";
+import { readPart10Meta } from "../dicom/part10.ts";
 import type { InstanceUid, SopClassUid, TransferSyntaxUid } from "../dicom/uid.ts";
+import { IMPLICIT_HEAD } from "./implicit.ts";
 
 export interface Destination {
   readonly name: string;
@@ -19,6 +24,10 @@ export interface Destination {
   readonly callingAeTitle: AeTitle;
   readonly host: string;
   readonly port: number;
+  readonly segmentation: {
+    readonly as: "binary" | "labelmap" | "fractional";
+    readonly compression: "none" | "rle";
+  };
   /** How long a delivery is tried before it is held. */
   readonly retryForMs: number;
   readonly connectTimeoutMs: number;
@@ -42,25 +51,52 @@ export interface Association extends AsyncDisposable {
 
 export type Associate = (
   destination: Destination,
-  context: { readonly abstractSyntax: SopClassUid; readonly transferSyntaxUid: TransferSyntaxUid },
+  context: { readonly abstractSyntax: SopClassUid; readonly transferSyntaxes: readonly TransferSyntaxUid[] },
   options: { readonly signal: AbortSignal },
 ) => Promise<Association>;
 
+/** One object. */
 interface Parcel {
-  readonly path: string;
   readonly sopClassUid: SopClassUid;
   readonly sopInstanceUid: InstanceUid;
+  /** The most wanted first; the same object in each. */
+  readonly files: readonly ParcelFile[];
+}
+
+interface ParcelFile {
+  readonly path: string;
+  readonly transferSyntaxUid: TransferSyntaxUid;
+}
+
+interface Sent {
+  /** Of the C-STORE response. */
+  readonly status: number;
+  readonly transferSyntaxUid: TransferSyntaxUid;
 }
 
 export interface Courier extends AsyncDisposable {
-  /** @returns the DIMSE status. @throws NodeError of the association; CONTEXT_REFUSED; DATA_SET_INVALID, STORAGE_FAILED */
-  send(destination: Destination, parcel: Parcel, options: { readonly signal: AbortSignal }): Promise<number>;
+  /** @throws NodeError of the association; CONTEXT_REFUSED; DATA_SET_INVALID, STORAGE_FAILED */
+  send(destination: Destination, parcel: Parcel, options: { readonly signal: AbortSignal }): Promise<Sent>;
+}
+
+interface CourierSystem {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly pool: WorkerPool;
+}
+
+/** What is sent: the bytes of a data set, in a transfer syntax that the peer takes. */
+interface Offer {
+  readonly transferSyntaxUid: TransferSyntaxUid;
+  readonly dataSet: AsyncIterable<Uint8Array>;
 }
 
 const IDLE_RELEASE_MS = 2_000;
 const CHUNK_BYTES = 256 * 1024;
+const TRANSCODE_TIMEOUT_MS = 60_000;
+const { IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN } = TRANSFER_SYNTAX;
 
-export function createCourier(associate: Associate, system: { log: Log; clock: Clock }): Courier {
+export function createCourier(associate: Associate, system: CourierSystem): Courier {
   const lines = new Map<string, Line>();
   return {
     send(destination, parcel, { signal }) {
@@ -78,17 +114,17 @@ export function createCourier(associate: Associate, system: { log: Log; clock: C
 class Line implements AsyncDisposable {
   readonly #destination: Destination;
   readonly #associate: Associate;
-  readonly #system: { readonly log: Log; readonly clock: Clock };
+  readonly #system: CourierSystem;
   #association: Association | undefined;
   #idle: Disposable | undefined;
 
-  constructor(destination: Destination, associate: Associate, system: { log: Log; clock: Clock }) {
+  constructor(destination: Destination, associate: Associate, system: CourierSystem) {
     this.#destination = destination;
     this.#associate = associate;
     this.#system = system;
   }
 
-  async send(parcel: Parcel, signal: AbortSignal): Promise<number> {
+  async send(parcel: Parcel, signal: AbortSignal): Promise<Sent> {
     this.#idle?.[Symbol.dispose]();
     try {
       return await this.#send(parcel, signal);
@@ -97,19 +133,33 @@ class Line implements AsyncDisposable {
     }
   }
 
-  async #send(parcel: Parcel, signal: AbortSignal): Promise<number> {
-    const { transferSyntaxUid, dataSetOffset } = await metaOf(parcel.path);
-    const context = { abstractSyntax: parcel.sopClassUid, transferSyntaxUid };
-    const association = await this.#open(context, signal);
-    if (!association.accepted(parcel.sopClassUid, transferSyntaxUid)) {
-      throw new NodeError(
-        "CONTEXT_REFUSED",
-        `Destination ${this.#destination.name}: does not take this SOP Class`,
-      );
+  async #send(parcel: Parcel, signal: AbortSignal): Promise<Sent> {
+    const offsets = await Promise.all(parcel.files.map(({ path }) => dataSetOffsetOf(path)));
+    const association = await this.#open(parcel, signal);
+    const takes = (syntax: TransferSyntaxUid): boolean => association.accepted(parcel.sopClassUid, syntax);
+    const at = parcel.files.findIndex(({ transferSyntaxUid }) => takes(transferSyntaxUid));
+    const file = parcel.files[at];
+    const offer = file
+      ? { ...file, dataSet: fileFrom(file.path, offsets[at]!) }
+      : takes(IMPLICIT_VR_LITTLE_ENDIAN) && (await this.#implicit(parcel, signal));
+    if (!offer) {
+      const { name } = this.#destination;
+      throw new NodeError("CONTEXT_REFUSED", `Destination ${name}: does not take this SOP Class`);
     }
-    const dataSet = dataSetOf(parcel.path, dataSetOffset);
-    const { status } = await association.store({ ...parcel, transferSyntaxUid, dataSet }, { signal });
-    return status;
+    const { transferSyntaxUid } = offer;
+    const { status } = await association.store({ ...parcel, ...offer }, { signal });
+    return { status, transferSyntaxUid };
+  }
+
+  async #implicit({ files }: Parcel, signal: AbortSignal): Promise<Offer | undefined> {
+    const native = files.find(({ transferSyntaxUid }) => transferSyntaxUid === EXPLICIT_VR_LITTLE_ENDIAN);
+    if (!native) return undefined;
+    const options = { signal, timeoutMs: TRANSCODE_TIMEOUT_MS };
+    const { head, pixelOffset } = await this.#system.pool.run(IMPLICIT_HEAD, native.path, options);
+    return {
+      transferSyntaxUid: IMPLICIT_VR_LITTLE_ENDIAN,
+      dataSet: following(head, fileFrom(native.path, pixelOffset)),
+    };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -117,10 +167,15 @@ class Line implements AsyncDisposable {
     await this.#release();
   }
 
-  async #open(context: Parameters<Associate>[1], signal: AbortSignal): Promise<Association> {
+  async #open({ sopClassUid: abstractSyntax, files }: Parcel, signal: AbortSignal): Promise<Association> {
+    const syntaxes = files.map(({ transferSyntaxUid }) => transferSyntaxUid);
+    const transferSyntaxes = syntaxes.includes(EXPLICIT_VR_LITTLE_ENDIAN)
+      ? [...syntaxes, IMPLICIT_VR_LITTLE_ENDIAN]
+      : syntaxes;
     const kept = this.#association;
-    if (kept?.isOpen && kept.accepted(context.abstractSyntax, context.transferSyntaxUid)) return kept;
+    if (kept?.isOpen && transferSyntaxes.some((syntax) => kept.accepted(abstractSyntax, syntax))) return kept;
     await this.#release();
+    const context = { abstractSyntax, transferSyntaxes };
     return (this.#association = await this.#associate(this.#destination, context, { signal }));
   }
 
@@ -136,18 +191,23 @@ class Line implements AsyncDisposable {
   }
 }
 
-async function metaOf(path: string): Promise<Part10Meta> {
+async function dataSetOffsetOf(path: string): Promise<number> {
   try {
-    return await readPart10Meta(path);
+    return (await readPart10Meta(path)).dataSetOffset;
   } catch (cause) {
     if (cause instanceof NodeError) throw cause;
     throw new NodeError("STORAGE_FAILED", "Result: its file cannot be read", { cause });
   }
 }
 
-async function* dataSetOf(path: string, offset: number): AsyncGenerator<Uint8Array> {
+async function* fileFrom(path: string, offset: number): AsyncGenerator<Uint8Array> {
   await using file = await open(path);
   for await (const chunk of file.createReadStream({ start: offset, highWaterMark: CHUNK_BYTES })) {
     yield chunk as Uint8Array;
   }
+}
+
+async function* following(head: Uint8Array, rest: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield head;
+  yield* rest;
 }

@@ -1,7 +1,7 @@
 /**
- * Results on disk; one file for each run, named by it.
+ * Results on disk, in files named by their run.
  *
- * A result appears under its name only when it is whole and durable: written beside it, synced, renamed, folder
+ * A file appears under its name only when it is whole and durable: written beside it, synced, renamed, folder
  * synced. Written again, by a run that a crash interrupted, it is the same file.
  */
 import { type FileHandle, mkdir, open, readdir, rename, unlink } from "node:fs/promises";
@@ -27,22 +27,23 @@ export class Outbox implements AsyncDisposable {
     return new Outbox(folder, await open(folder));
   }
 
-  pathOf(run: RunId): string {
-    return join(this.#folder, `${run}.dcm`);
+  /** @param file  name of a result in this folder */
+  pathOf(file: string): string {
+    return join(this.#folder, file);
   }
 
   /**
-   * @param write  makes and syncs the file at the path it is given, or makes none
-   * @returns      what `write` returned; where that is a "seg" it is durable now
+   * @param write  makes and syncs files whose names are those it returns with ".part" behind them, each beginning
+   *               with the prefix it is given; or makes none
+   * @returns      what `write` returned; its files are durable now
    */
-  async put<T extends { readonly kind: string }>(
+  async put<T extends { readonly kind: string; readonly objects?: readonly { readonly name: string }[] }>(
     run: RunId,
-    write: (path: string) => Promise<T>,
+    write: (prefix: string) => Promise<T>,
   ): Promise<T> {
-    const part = this.pathOf(run) + PART;
-    const written = await write(part);
-    if (written.kind !== "seg") return written;
-    await rename(part, this.pathOf(run));
+    const written = await write(join(this.#folder, run));
+    if (!written.objects) return written;
+    for (const { name } of written.objects) await rename(this.pathOf(name) + PART, this.pathOf(name));
     await this.#handle.sync();
     return written;
   }

@@ -1,5 +1,6 @@
 /**
- * Data set to bytes: Explicit VR Little Endian, PS3.5 7.1.2, and the file around it, PS3.10 7.1. Pure.
+ * Data set to bytes: Explicit or Implicit VR Little Endian, PS3.5 7.1.2 and 7.1.3, and the file around it, PS3.10 7.1.
+ * Pure.
  *
  * Sequences and items have defined lengths; values are padded to even length with the byte their VR asks for. A
  * value too long for its VR, which an implicit VR source can have, is written as UN (PS3.5 6.2.2, note 7).
@@ -20,8 +21,20 @@ const PIXEL_DATA = 0x7fe00010;
 const LARGEST_VALUE_BYTES = 0xfffffffe;
 
 export function encodeDataSet(dataSet: DataSet): Uint8Array {
-  const writer = new Writer();
+  const writer = new Writer(true);
   writer.dataSet(dataSet);
+  return writer.done();
+}
+
+/**
+ * The same without value representations, PS3.5 A.1, up to and with the head of native Pixel Data.
+ *
+ * @param pixelBytes  length of the pixels, which follow what is returned
+ */
+export function encodeImplicitHead(dataSet: DataSet, pixelBytes: number): Uint8Array {
+  const writer = new Writer(false);
+  writer.dataSet(dataSet);
+  writer.head(PIXEL_DATA, "OW", pixelBytes);
   return writer.done();
 }
 
@@ -44,7 +57,7 @@ export function encodePart10(
 function encodePixelData({ vr, chunks }: PixelData): Uint8Array[] {
   const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
   if (length > LARGEST_VALUE_BYTES) throw new Error(`bug: Pixel Data of ${length} bytes`);
-  const writer = new Writer();
+  const writer = new Writer(true);
   writer.head(PIXEL_DATA, vr, length + (length % 2));
   return [writer.done(), ...chunks, ...(length % 2 ? [new Uint8Array(1)] : [])];
 }
@@ -61,7 +74,7 @@ export function encodeMeta(transferSyntaxUid: TransferSyntaxUid, identity: DataS
     [0x00020013, { vr: "SH", bytes: Buffer.from(IMPLEMENTATION.VERSION_NAME, "latin1") }],
   ]);
   const group = encodeDataSet({ characterSet: identity.characterSet, elements });
-  const writer = new Writer();
+  const writer = new Writer(true);
   writer.raw(new Uint8Array(128));
   writer.raw(Buffer.from("DICM", "latin1"));
   writer.head(0x00020000, "UL", 4);
@@ -72,8 +85,13 @@ export function encodeMeta(transferSyntaxUid: TransferSyntaxUid, identity: DataS
 
 /** A buffer that grows; lengths of sequences are filled in when their end is known. */
 class Writer {
+  readonly #isExplicit: boolean;
   #bytes = Buffer.allocUnsafe(4096);
   #at = 0;
+
+  constructor(isExplicit: boolean) {
+    this.#isExplicit = isExplicit;
+  }
 
   done(): Uint8Array {
     return this.#bytes.subarray(0, this.#at);
@@ -85,6 +103,7 @@ class Writer {
 
   head(tag: Tag, vr: string, length: number): void {
     this.#tag(tag);
+    if (!this.#isExplicit) return this.uint32(length);
     this.raw(Buffer.from(vr, "latin1"));
     if (LONG_LENGTH.has(vr)) {
       this.#uint16(0);

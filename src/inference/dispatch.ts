@@ -44,6 +44,8 @@ interface InferOptions {
 
 export interface Answer {
   readonly findings: Findings;
+  /** As it came from the model: evidence, should the findings not be fit to leave. */
+  readonly received: Uint8Array;
   /** Wall time when the last byte had arrived, ms since 1970. */
   readonly receivedAtMs: number;
   readonly timings: Timings;
@@ -115,7 +117,7 @@ export function createInference(settings: InferenceSettings, system: InferenceSy
     };
     const elapsedMs = Math.round(clock.elapsed() - queuedAt);
     log.info("inference.done", { ...about, bytes: outcome.bytes.length, elapsedMs });
-    return { findings, receivedAtMs, timings };
+    return { findings, received: outcome.bytes, receivedAtMs, timings };
   }
 
   async function decode(
@@ -131,7 +133,10 @@ export function createInference(settings: InferenceSettings, system: InferenceSy
       return await pool.run(DECODE, input, { signal, timeoutMs: DECODE_TIMEOUT_MS });
     } catch (error) {
       if (!(error instanceof NodeError)) throw error;
-      throw new NodeError(error.code, `Model ${model.name}: ${error.message}`, { cause: error });
+      throw new AnswerRefused(error.code, `Model ${model.name}: ${error.message}`, {
+        cause: error,
+        received: bytes,
+      });
     }
   }
 
@@ -173,6 +178,20 @@ export function createInference(settings: InferenceSettings, system: InferenceSy
       await client[Symbol.asyncDispose]();
     },
   };
+}
+
+/** A model answered, and what it said is no findings about the volume. */
+export class AnswerRefused extends NodeError {
+  readonly received: Uint8Array;
+
+  constructor(
+    code: NodeError["code"],
+    message: string,
+    options: ErrorOptions & { readonly received: Uint8Array },
+  ) {
+    super(code, message, options);
+    this.received = options.received;
+  }
 }
 
 /** A server that said when to come back. */

@@ -8,7 +8,8 @@ import type { Log } from "../base/log.ts";
 import { GroupCommit } from "./group-commit.ts";
 import type { Queue, Store } from "./port.ts";
 import { openQueue } from "./queue.ts";
-import { pendingDeliveries, pendingRuns } from "./runs.ts";
+import { pendingDeliveries } from "./results.ts";
+import { pendingRuns } from "./runs.ts";
 import { openSeries } from "./series.ts";
 import { openSqlite } from "./sqlite.ts";
 

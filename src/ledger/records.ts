@@ -49,12 +49,23 @@ export interface RunRecord {
   readonly priority: number;
   readonly destinations: readonly string[];
   readonly position: number;
-  readonly state: "pending" | "done" | "no-finding" | "failed";
+  /** quarantined: the model answered, and its answer may not leave. */
+  readonly state: "pending" | "done" | "no-finding" | "failed" | "quarantined";
   readonly createdAt: number;
-  readonly result?: RunResult;
 }
 
-export interface RunResult {
+/** How a segmentation is stored: PS3.3 C.8.20.2, (0062,0001) Segmentation Type. */
+export type ResultForm = "binary" | "labelmap" | "fractional";
+
+/** One file of a run's result. The same object may lie in two files, each in its transfer syntax. */
+export interface ResultRecord {
+  readonly runId: RunId;
+  /** Name in the folder of results. */
+  readonly file: string;
+  readonly form: ResultForm;
+  /** From 1; several where one object cannot hold all segments. */
+  readonly part: number;
+  readonly transferSyntaxUid: TransferSyntaxUid;
   readonly sopInstanceUid: InstanceUid;
   readonly sopClassUid: SopClassUid;
   readonly sha256: string;
@@ -65,7 +76,10 @@ export interface DeliveryRecord {
   readonly id: DeliveryId;
   readonly runId: RunId;
   readonly destination: string;
-  readonly state: "pending" | "delivered" | "held";
+  readonly form: ResultForm;
+  readonly part: number;
+  /** replaced: the destination does not take this form; what stands for it has a delivery of its own. */
+  readonly state: "pending" | "delivered" | "held" | "replaced";
   readonly tries: number;
   readonly createdAt: number;
 }

@@ -1,15 +1,12 @@
-/** Rows of runs (one model on one revision of a series) and deliveries (one result to one destination). */
-import { derivedUid, type InstanceUid, parseUid, type SopClassUid } from "../dicom/uid.ts";
+/** Rows of runs: one model on one revision of a series. */
+import { derivedUid } from "../dicom/uid.ts";
 import type { Db, Row } from "./port.ts";
-import type { DeliveryId, DeliveryRecord, RunId, RunRecord, RunResult, SeriesId } from "./records.ts";
+import type { ResultRecord, RunId, RunRecord, SeriesId } from "./records.ts";
+import { insertResults } from "./results.ts";
 
 /** The same for the same work, so that work asked for twice is done once. */
 export function runIdOf(seriesId: SeriesId, revision: number, model: string, modelVersion: string): RunId {
   return derivedUid("run", seriesId, String(revision), model, modelVersion) as string as RunId;
-}
-
-export function deliveryIdOf(runId: RunId, destination: string): DeliveryId {
-  return derivedUid("delivery", runId, destination) as string as DeliveryId;
 }
 
 export async function insertRun(t: Db, run: RunRecord): Promise<void> {
@@ -42,79 +39,46 @@ export async function pendingRuns(db: Db): Promise<readonly RunRecord[]> {
 
 /** How a run ended. */
 export type RunEnd =
-  | { readonly state: "done"; readonly result: RunResult; readonly timings: Readonly<Record<string, number>> }
+  | {
+      readonly state: "done";
+      readonly results: readonly ResultRecord[];
+      readonly timings: Readonly<Record<string, number>>;
+    }
   | { readonly state: "no-finding" }
-  | { readonly state: "failed"; readonly code: string; readonly reason: string };
+  | { readonly state: "failed" | "quarantined"; readonly code: string; readonly reason: string };
 
 export async function endRun(t: Db, id: RunId, end: RunEnd, at: number): Promise<void> {
-  const result = end.state === "done" ? end.result : undefined;
+  const isBad = end.state === "failed" || end.state === "quarantined";
   await t.query(
-    `UPDATE run SET state = $2, code = $3, reason = $4, result_sop = $5, result_class = $6, result_sha256 = $7,
-       result_bytes = $8, timings = $9, ended_at = $10 WHERE id = $1`,
+    "UPDATE run SET state = $2, code = $3, reason = $4, timings = $5, ended_at = $6 WHERE id = $1",
     [
       id,
       end.state,
-      end.state === "failed" ? end.code : null,
-      end.state === "failed" ? end.reason : null,
-      result?.sopInstanceUid ?? null,
-      result?.sopClassUid ?? null,
-      result?.sha256 ?? null,
-      result?.bytes ?? null,
+      isBad ? end.code : null,
+      isBad ? end.reason : null,
       end.state === "done" ? JSON.stringify(end.timings) : null,
       at,
     ],
   );
+  if (end.state === "done") await insertResults(t, end.results);
 }
 
-export async function insertDelivery(
-  t: Db,
-  runId: RunId,
-  destination: string,
-  at: number,
-): Promise<DeliveryId> {
-  const id = deliveryIdOf(runId, destination);
-  await t.query(
-    `INSERT INTO delivery (id, run, destination, state, tries, created_at) VALUES ($1, $2, $3, 'pending', 0, $4)
-     ON CONFLICT (id) DO NOTHING`,
-    [id, runId, destination, at],
+/**
+ * A run that failed or was quarantined is pending again; its job is the caller's to enqueue.
+ *
+ * @returns whether there was such a run
+ */
+export async function reopenRun(t: Db, id: RunId, at: number): Promise<boolean> {
+  const rows = await t.query(
+    `UPDATE run SET state = 'pending', code = NULL, reason = NULL, ended_at = NULL, created_at = $2
+     WHERE id = $1 AND state IN ('failed', 'quarantined') RETURNING id`,
+    [id, at],
   );
-  return id;
-}
-
-export async function findDelivery(db: Db, id: string): Promise<DeliveryRecord | undefined> {
-  const [row] = await db.query("SELECT * FROM delivery WHERE id = $1", [id]);
-  return row && deliveryOf(row);
-}
-
-export async function pendingDeliveries(db: Db): Promise<readonly DeliveryRecord[]> {
-  return (await db.query("SELECT * FROM delivery WHERE state = 'pending'", [])).map(deliveryOf);
-}
-
-export interface Attempt {
-  readonly state: DeliveryRecord["state"];
-  readonly status?: number;
-  readonly reason?: string;
-  readonly at: number;
-}
-
-/** Counts one try and what came of it. */
-export async function recordAttempt(t: Db, id: DeliveryId, attempt: Attempt): Promise<void> {
-  await t.query(
-    `UPDATE delivery SET state = $2, status = $3, reason = $4, ended_at = $5, tries = tries + 1 WHERE id = $1`,
-    [
-      id,
-      attempt.state,
-      attempt.status ?? null,
-      attempt.reason ?? null,
-      attempt.state === "pending" ? null : attempt.at,
-    ],
-  );
+  return rows.length > 0;
 }
 
 function runOf(row: Row): RunRecord {
-  const sopInstanceUid = parseUid<InstanceUid>(text(row["result_sop"]));
-  const sopClassUid = parseUid<SopClassUid>(text(row["result_class"]));
-  const run = {
+  return {
     id: String(row["id"]) as RunId,
     seriesId: String(row["series"]) as SeriesId,
     revision: Number(row["revision"]),
@@ -127,23 +91,4 @@ function runOf(row: Row): RunRecord {
     state: String(row["state"]) as RunRecord["state"],
     createdAt: Number(row["created_at"]),
   };
-  if (!sopInstanceUid || !sopClassUid) return run;
-  const sha256 = String(row["result_sha256"]);
-  const bytes = Number(row["result_bytes"]);
-  return { ...run, result: { sopInstanceUid, sopClassUid, sha256, bytes } };
-}
-
-function deliveryOf(row: Row): DeliveryRecord {
-  return {
-    id: String(row["id"]) as DeliveryId,
-    runId: String(row["run"]) as RunId,
-    destination: String(row["destination"]),
-    state: String(row["state"]) as DeliveryRecord["state"],
-    tries: Number(row["tries"]),
-    createdAt: Number(row["created_at"]),
-  };
-}
-
-function text(cell: unknown): string | undefined {
-  return typeof cell === "string" ? cell : undefined;
 }

@@ -47,7 +47,7 @@ export const MIGRATIONS: readonly string[] = [
     priority BIGINT NOT NULL,
     destinations TEXT NOT NULL,   -- JSON list of names
     position BIGINT NOT NULL,     -- of the model among those of the series, from 0
-    state TEXT NOT NULL,          -- pending | done | no-finding | failed
+    state TEXT NOT NULL,          -- pending | done | no-finding | failed | quarantined
     code TEXT,
     reason TEXT,
     result_sop TEXT,
@@ -63,7 +63,7 @@ export const MIGRATIONS: readonly string[] = [
     id TEXT PRIMARY KEY,          -- derived from run and destination
     run TEXT NOT NULL,
     destination TEXT NOT NULL,
-    state TEXT NOT NULL,          -- pending | delivered | held
+    state TEXT NOT NULL,          -- pending | delivered | held | replaced
     tries BIGINT NOT NULL,
     status BIGINT,                -- last DIMSE status
     reason TEXT,
@@ -84,5 +84,30 @@ export const MIGRATIONS: readonly string[] = [
   CREATE UNIQUE INDEX job_ready ON job (queue, key) WHERE state = 'ready';
   CREATE UNIQUE INDEX job_active ON job (queue, key) WHERE state = 'active';
   CREATE INDEX job_due ON job (queue, state, run_at);
+  `,
+  // A run has results in several forms, files and parts; each object is delivered for itself.
+  `
+  CREATE TABLE result (
+    run TEXT NOT NULL,
+    file TEXT NOT NULL,           -- name in the folder of results
+    form TEXT NOT NULL,           -- binary | labelmap | fractional
+    part BIGINT NOT NULL,         -- from 1
+    transfer_syntax TEXT NOT NULL,
+    sop TEXT NOT NULL,            -- the same for one form and part, whatever the transfer syntax
+    sop_class TEXT NOT NULL,
+    sha256 TEXT NOT NULL,         -- of the file
+    bytes BIGINT NOT NULL,
+    PRIMARY KEY (run, file)
+  );
+  INSERT INTO result (run, file, form, part, transfer_syntax, sop, sop_class, sha256, bytes)
+    SELECT id, id || '.dcm', 'binary', 1, '1.2.840.10008.1.2.1', result_sop, result_class, result_sha256, result_bytes
+    FROM run WHERE result_sop IS NOT NULL;
+  ALTER TABLE run DROP COLUMN result_sop;
+  ALTER TABLE run DROP COLUMN result_class;
+  ALTER TABLE run DROP COLUMN result_sha256;
+  ALTER TABLE run DROP COLUMN result_bytes;
+  ALTER TABLE delivery ADD COLUMN form TEXT NOT NULL DEFAULT 'binary';
+  ALTER TABLE delivery ADD COLUMN part BIGINT NOT NULL DEFAULT 1;
+  ALTER TABLE delivery ADD COLUMN transfer_syntax TEXT; -- in which it was taken
   `,
 ];

@@ -1,74 +1,120 @@
-/** A result to one destination, until that answered. */
+/** One object of a result to one destination, until that answered. */
 import { backoffMs } from "../base/backoff.ts";
 import { NodeError } from "../base/errors.ts";
+import type { Destination } from "../delivery/deliver.ts";
+import { FALL_BACK, filesOf, objectsOf } from "../delivery/forms.ts";
+import { STATUS } from "../dicom/constants.ts";
 import type { Job } from "../ledger/port.ts";
-import type { DeliveryRecord, RunRecord } from "../ledger/records.ts";
-import { type Attempt, findDelivery, findRun, recordAttempt } from "../ledger/runs.ts";
+import type { DeliveryRecord, ResultRecord, RunRecord } from "../ledger/records.ts";
+import { type Attempt, findDelivery, insertDelivery, recordAttempt, resultsOf } from "../ledger/results.ts";
+import { findRun } from "../ledger/runs.ts";
 import { about, type PipelineParts } from "./parts.ts";
 
 const RETRY_DELIVERY = { firstMs: 5_000, capMs: 15 * 60_000 } as const;
+
+interface Delivering {
+  readonly run: RunRecord;
+  readonly delivery: DeliveryRecord;
+  /** All of the run. */
+  readonly results: readonly ResultRecord[];
+  /** Of the object to be delivered. */
+  readonly object: ResultRecord;
+}
 
 /** deliver: key is a delivery. */
 export async function deliverJob(job: Job, parts: PipelineParts): Promise<void> {
   const { ledger, log, clock } = parts;
   const delivery = await findDelivery(ledger.store.db, job.key);
   const run = delivery && (await findRun(ledger.store.db, delivery.runId));
-  if (!delivery || delivery.state !== "pending" || !run?.result) return job.done();
+  const results = delivery ? await resultsOf(ledger.store.db, delivery.runId) : [];
+  const object = results.find(({ form, part }) => form === delivery?.form && part === delivery.part);
+  if (!delivery || delivery.state !== "pending" || !run || !object) return job.done();
+  const delivering = { run, delivery, results, object };
   const started = clock.elapsed();
-  const attempt = await tried(run, delivery, job.signal, parts);
+  const attempt = await tried(delivering, job.signal, parts);
   const tries = delivery.tries + 1;
   const waitMs = attempt.state === "pending" ? backoffMs(RETRY_DELIVERY, tries, Math.random()) : 0;
   await job.done(async (t) => {
     await recordAttempt(t, delivery.id, attempt);
-    if (attempt.state !== "pending") return;
-    const runAt = clock.now() + waitMs;
-    await ledger.queue.enqueue(t, { queue: "deliver", key: delivery.id, runAt, group: delivery.destination });
+    const { destination: group } = delivery;
+    const again = (key: string, runAt: number) =>
+      ledger.queue.enqueue(t, { queue: "deliver", key, runAt, group });
+    if (attempt.state === "pending") await again(delivery.id, clock.now() + waitMs);
+    if (attempt.state !== "replaced") return;
+    for (const other of objectsOf(results, FALL_BACK))
+      await again(await insertDelivery(t, other, group, clock.now()), clock.now());
   });
+  if (attempt.state === "replaced") ledger.queue.wake();
   const fields = {
     ...about(run),
     destination: delivery.destination,
-    sopInstanceUid: run.result.sopInstanceUid,
+    sopInstanceUid: object.sopInstanceUid,
+    form: object.form,
     attempt: tries,
     elapsedMs: Math.round(clock.elapsed() - started),
+    ...(attempt.transferSyntaxUid !== undefined && { transferSyntaxUid: attempt.transferSyntaxUid }),
     ...(attempt.status !== undefined && { status: attempt.status.toString(16).padStart(4, "0") }),
     ...(attempt.reason !== undefined && { reason: attempt.reason }),
   };
-  if (attempt.state === "delivered") log.info("delivery.done", fields);
-  else if (attempt.state === "held") log.error("delivery.held", fields);
-  else log.warn("delivery.postponed", { ...fields, waitMs });
+  switch (attempt.state) {
+    case "delivered":
+      return log.info("delivery.done", fields);
+    case "replaced":
+      return log.warn("delivery.replaced", fields);
+    case "held":
+      return log.error("delivery.held", fields);
+    case "pending":
+      return log.warn("delivery.postponed", { ...fields, waitMs });
+  }
 }
 
 /** @returns what to note of this try; rejects only when the node stops */
-async function tried(
-  run: RunRecord,
-  delivery: DeliveryRecord,
-  signal: AbortSignal,
-  { stages, outbox, courier, clock }: PipelineParts,
-): Promise<Attempt> {
+async function tried(delivering: Delivering, signal: AbortSignal, parts: PipelineParts): Promise<Attempt> {
+  const { delivery } = delivering;
+  const { stages, clock } = parts;
   const at = clock.now();
   const destination = stages.destinations.get(delivery.destination);
   if (!destination) return { state: "held", reason: "the destination is not configured any more", at };
-  if (!run.result) throw new Error("bug: a delivery without a result");
   const late = at - delivery.createdAt > destination.retryForMs;
   const postponed = late ? "held" : "pending";
   try {
-    const status = await courier.send(
-      destination,
-      { ...run.result, path: outbox.pathOf(run.id) },
-      { signal },
-    );
-    const outcome = stages.outcomeOf(status);
-    if (outcome === "delivered") return { state: "delivered", status, at: clock.now() };
-    return {
-      state: outcome === "refused" ? "held" : postponed,
-      status,
-      reason: "refused by the destination",
-      at,
-    };
+    const sent = await send(delivering, destination, signal, parts);
+    const outcome = stages.outcomeOf(sent.status);
+    if (outcome === "delivered") return { state: "delivered", ...sent, at: clock.now() };
+    if (sent.status === STATUS.SOP_CLASS_NOT_SUPPORTED && canBeReplaced(delivering))
+      return { state: "replaced", status: sent.status, reason: notTaken(delivering), at };
+    const state = outcome === "refused" ? "held" : postponed;
+    return { state, status: sent.status, reason: "refused by the destination", at };
   } catch (error) {
     signal.throwIfAborted();
     if (!(error instanceof NodeError)) throw error;
+    if (error.code === "CONTEXT_REFUSED" && canBeReplaced(delivering))
+      return { state: "replaced", reason: notTaken(delivering), at };
     // Even a rejection or a refused context is often a setting at the peer that somebody is about to make.
     return { state: postponed, reason: error.message, at };
   }
+}
+
+function send(
+  { results, object }: Delivering,
+  destination: Destination,
+  signal: AbortSignal,
+  { outbox, courier }: PipelineParts,
+) {
+  const files = filesOf(results, object, destination.segmentation.compression);
+  const { sopClassUid, sopInstanceUid } = object;
+  const parcel = {
+    sopClassUid,
+    sopInstanceUid,
+    files: files.map(({ file, transferSyntaxUid }) => ({ path: outbox.pathOf(file), transferSyntaxUid })),
+  };
+  return courier.send(destination, parcel, { signal });
+}
+
+function canBeReplaced({ object, results }: Delivering): boolean {
+  return object.form !== FALL_BACK && results.some(({ form }) => form === FALL_BACK);
+}
+
+function notTaken({ object }: Delivering): string {
+  return `the destination does not take ${object.form.toUpperCase()} segmentations; it gets BINARY ones`;
 }

@@ -1,9 +1,13 @@
 /** A run: volume, model, findings, SEG; the SEG lies in the outbox before the job ends. */
 import { NodeError } from "../base/errors.ts";
-import type { Job } from "../ledger/port.ts";
-import type { RunRecord } from "../ledger/records.ts";
-import { endRun, findRun, insertDelivery, type RunEnd } from "../ledger/runs.ts";
+import { formFor, objectsOf } from "../delivery/forms.ts";
+import { type Answer, AnswerRefused } from "../inference/dispatch.ts";
+import type { Db, Job } from "../ledger/port.ts";
+import type { ResultRecord, RunRecord } from "../ledger/records.ts";
+import { insertDelivery } from "../ledger/results.ts";
+import { endRun, findRun, type RunEnd } from "../ledger/runs.ts";
 import { findSeries, instancesOf } from "../ledger/series.ts";
+import type { SegFile } from "../segmentation/task.ts";
 import type { Prepared } from "../stages.ts";
 import { about, type PipelineParts } from "./parts.ts";
 
@@ -63,18 +67,67 @@ async function inferred(
   run: RunRecord,
   prepared: Prepared,
   signal: AbortSignal,
-  { outbox, log, clock }: PipelineParts,
+  parts: PipelineParts,
 ): Promise<RunEnd> {
-  const answer = await prepared.infer(run, signal);
+  try {
+    const answer = await prepared.infer(run, signal);
+    const ended = await segmented(run, prepared, answer, parts);
+    if (ended.state === "quarantined") await keep(run, answer.received, parts);
+    return ended;
+  } catch (error) {
+    if (!(error instanceof AnswerRefused)) throw error;
+    await keep(run, error.received, parts);
+    return quarantined(error.code, error.message);
+  }
+}
+
+/** Findings to files in the outbox. */
+async function segmented(
+  run: RunRecord,
+  prepared: Prepared,
+  answer: Answer,
+  { stages, outbox, log, clock }: PipelineParts,
+): Promise<RunEnd> {
   const started = clock.elapsed();
-  const encoded = await outbox.put(run.id, (path) => prepared.encode(run, answer, path));
-  if (encoded.kind === "no-finding") return { state: "no-finding" };
-  if (encoded.kind === "refused") return failed(`SEG_${encoded.reason.toUpperCase()}`, encoded.detail);
-  const { segments, frames, bytes, sopInstanceUid, sopClassUid, sha256 } = encoded;
-  const elapsedMs = Math.round(clock.elapsed() - started);
-  log.info("segmentation.done", { ...about(run), sopInstanceUid, segments, frames, bytes, elapsedMs });
-  const result = { sopInstanceUid, sopClassUid, sha256, bytes };
-  return { state: "done", result, timings: { ...answer.timings, encodeMs: elapsedMs } };
+  try {
+    const made = await outbox.put(run.id, (prefix) => prepared.encode(run, answer, prefix));
+    if (made.kind === "refused") return quarantined(`SEG_${made.reason.toUpperCase()}`, made.detail);
+    if (made.kind === "no-finding") {
+      return stages.mayFindNothing(run.model)
+        ? { state: "no-finding" }
+        : quarantined("SEG_EMPTY", `model ${run.model} found nothing, which its config does not allow`);
+    }
+    const elapsedMs = Math.round(clock.elapsed() - started);
+    for (const { sopInstanceUid, form, segments, frames, bytes } of made.objects)
+      log.info("segmentation.done", {
+        ...about(run),
+        sopInstanceUid,
+        form,
+        segments,
+        frames,
+        bytes,
+        elapsedMs,
+      });
+    const results = made.objects.map((object) => resultOf(run, object));
+    return { state: "done", results, timings: { ...answer.timings, encodeMs: elapsedMs } };
+  } catch (error) {
+    if (!(error instanceof NodeError && error.code === "SEG_INVALID")) throw error;
+    return quarantined(error.code, error.message);
+  }
+}
+
+function resultOf(run: RunRecord, object: SegFile): ResultRecord {
+  const { name: file, form, part, transferSyntaxUid, sopInstanceUid, sopClassUid, sha256, bytes } = object;
+  return { runId: run.id, file, form, part, transferSyntaxUid, sopInstanceUid, sopClassUid, sha256, bytes };
+}
+
+/** The answer is evidence for a person; a disk that does not take it changes nothing about the run. */
+async function keep(run: RunRecord, answer: Uint8Array, { quarantine, log }: PipelineParts): Promise<void> {
+  try {
+    await quarantine.keep(run.id, answer);
+  } catch (error) {
+    log.warn("run.answer-not-kept", { ...about(run), error });
+  }
 }
 
 async function end(job: Job, run: RunRecord, parts: PipelineParts, ended: RunEnd): Promise<void> {
@@ -82,24 +135,43 @@ async function end(job: Job, run: RunRecord, parts: PipelineParts, ended: RunEnd
   const now = clock.now();
   await job.done(async (t) => {
     await endRun(t, run.id, ended, now);
-    if (ended.state !== "done") return;
-    for (const destination of run.destinations) {
-      const key = await insertDelivery(t, run.id, destination, now);
-      await ledger.queue.enqueue(t, {
-        queue: "deliver",
-        key,
-        runAt: now,
-        group: destination,
-        priority: run.priority,
-      });
-    }
+    if (ended.state === "done") await deliver(t, run, ended.results, parts);
   });
   ledger.queue.wake();
-  if (ended.state === "no-finding") log.info("run.no-finding", about(run));
-  if (ended.state === "failed")
-    log.warn("run.ended", { ...about(run), code: ended.code, reason: ended.reason });
+  switch (ended.state) {
+    case "done":
+      return;
+    case "no-finding":
+      return log.info("run.no-finding", about(run));
+    case "failed":
+      return log.warn("run.ended", { ...about(run), code: ended.code, reason: ended.reason });
+    case "quarantined":
+      return log.warn("run.quarantined", { ...about(run), code: ended.code, reason: ended.reason });
+  }
+}
+
+/** Every destination gets every object of the form it wants, or of the one that stands for it. */
+async function deliver(
+  t: Db,
+  run: RunRecord,
+  results: readonly ResultRecord[],
+  { ledger, stages, clock }: PipelineParts,
+): Promise<void> {
+  const now = clock.now();
+  for (const destination of run.destinations) {
+    const form = formFor(stages.destinations.get(destination)?.segmentation.as, results);
+    for (const object of objectsOf(results, form)) {
+      const key = await insertDelivery(t, object, destination, now);
+      const { priority } = run;
+      await ledger.queue.enqueue(t, { queue: "deliver", key, runAt: now, group: destination, priority });
+    }
+  }
 }
 
 function failed(code: string, reason: string): RunEnd {
   return { state: "failed", code, reason };
+}
+
+function quarantined(code: string, reason: string): RunEnd {
+  return { state: "quarantined", code, reason };
 }

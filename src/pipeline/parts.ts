@@ -9,6 +9,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Courier } from "../delivery/deliver.ts";
 import type { Outbox } from "../delivery/outbox.ts";
+import type { Quarantine } from "../delivery/quarantine.ts";
 import type { AssemblySettings } from "../intake/assembly.ts";
 import type { Senders } from "../intake/senders.ts";
 import type { Ledger } from "../ledger/ledger.ts";
@@ -20,6 +21,7 @@ export interface PipelineParts {
   readonly ledger: Ledger;
   readonly senders: Senders;
   readonly outbox: Outbox;
+  readonly quarantine: Quarantine;
   readonly courier: Courier;
   readonly assembly: AssemblySettings;
   /** When the node began to listen, epoch ms. */

@@ -5,6 +5,7 @@
  * (PS3.5 8.1.1, annex D.1); only its end is padded with 00H to an even length. Positions without a voxel of a
  * segment have no frame.
  */
+import type { Labels } from "../volume/volume.ts";
 
 /** Label values other than 0, ascending, and the slices that hold them, ascending. */
 export type Presence = ReadonlyMap<number, readonly number[]>;
@@ -19,7 +20,7 @@ export interface Frame {
 }
 
 /** One pass over the map. */
-export function findLabels(labels: Uint8Array | Uint16Array, pixelsPerSlice: number): Presence {
+export function findLabels(labels: Labels, pixelsPerSlice: number): Presence {
   const slices = new Map<number, number[]>();
   const lastSeen = new Int32Array(0x10000).fill(-1);
   for (let start = 0, k = 0; start < labels.length; start += pixelsPerSlice, k++) {
@@ -54,11 +55,7 @@ export function packedBytes(frames: number, pixelsPerSlice: number): number {
  *
  * @param frames  all of the map's: every label but 0 needs its frame
  */
-export function packFrames(
-  labels: Uint8Array | Uint16Array,
-  frames: readonly Frame[],
-  pixelsPerSlice: number,
-): Uint8Array {
+export function packFrames(labels: Labels, frames: readonly Frame[], pixelsPerSlice: number): Uint8Array {
   const packed = new Uint8Array(packedBytes(frames.length, pixelsPerSlice));
   const firstByte = new Float64Array(0x10000);
   const firstBit = new Uint8Array(0x10000);

@@ -35,6 +35,15 @@ export interface SegInput {
   readonly product: Product;
 }
 
+/** (0062,0001) Segmentation Type. */
+export type Form = "binary" | "labelmap" | "fractional";
+
+/** A form that a destination wants; native always comes with it, so that there is one to fall back to. */
+export interface Wanted {
+  readonly form: Form;
+  readonly compression: "none" | "rle";
+}
+
 /** Why a result may not leave. The detail names counts, labels and distances, never a patient. */
 export interface Refused {
   readonly kind: "refused";

@@ -96,6 +96,7 @@ models:
       slots: { gpu0: 2 },
       deadlineMs: 90_000,
       attempts: 4,
+      onEmpty: "no-finding",
       request: { format: "kserve", input: "IMAGE", datatype: "FP32", spacing: "SPACING" },
       response: { as: "labelmap", output: "SEG", maxBytes: 67_108_864 },
       segments: new Map([
@@ -134,7 +135,7 @@ test("a destination is called under its own AE title or ours", () => {
   const text = `${SMALL}
 destinations:
   pacs: { aeTitle: PACS, host: pacs.example, port: 104 }
-  archive: { aeTitle: ARCHIVE, host: "::1", port: 4242, callingAeTitle: AI, retryFor: 7d }
+  archive: { aeTitle: ARCHIVE, host: "::1", port: 4242, callingAeTitle: AI, retryFor: 7d, segmentation: { as: labelmap, compression: rle } }
 `;
   const { destinations } = configOf(parseConfig(text, "node.yaml"));
   const timeouts = { connectTimeoutMs: 10_000, answerTimeoutMs: 60_000 };
@@ -145,6 +146,7 @@ destinations:
       callingAeTitle: "ISOCENTER",
       host: "pacs.example",
       port: 104,
+      segmentation: { as: "binary", compression: "none" },
       retryForMs: 259_200_000,
       ...timeouts,
     },
@@ -154,6 +156,7 @@ destinations:
       callingAeTitle: "AI",
       host: "::1",
       port: 4242,
+      segmentation: { as: "labelmap", compression: "rle" },
       retryForMs: 604_800_000,
       ...timeouts,
     },

@@ -6,57 +6,15 @@ import { stringOf } from "../../src/dicom/data-set.ts";
 import { tagOf } from "../../src/dicom/dictionary.ts";
 import { readPart10 } from "../../src/dicom/part10.ts";
 import { dataFiles, testWithData } from "../support/data.ts";
-import { type ModelDouble, startModelDouble } from "../support/model-double.ts";
-import { contents, type Pacs, type PacsOptions, startPacs } from "../support/pacs.ts";
-import { type PhantomFile, writeSeries } from "../support/phantom.ts";
-import { Journal, ONE_SEGMENT, RAW_NIFTI, type RigOptions, startRig } from "../support/rig.ts";
+import { startModelDouble } from "../support/model-double.ts";
+import { contents } from "../support/pacs.ts";
+import { writeSeries } from "../support/phantom.ts";
+import { Journal, ONE_SEGMENT, RAW_NIFTI, startRig } from "../support/rig.ts";
 import { readSeg } from "../support/seg-reader.ts";
 import { send } from "../support/send.ts";
 import { tempFolder } from "../support/temp.ts";
 import { threshold } from "../support/threshold.ts";
-
-/** Stored values 0…4095 less 1024; about half of the voxels are above. */
-const ABOVE = 0;
-
-interface Stage extends AsyncDisposable {
-  readonly folder: string;
-  readonly pacs: Pacs;
-  readonly model: ModelDouble;
-  readonly journal: Journal;
-  readonly port: number;
-  readonly paths: readonly string[];
-}
-
-async function stage(
-  options: Partial<RigOptions> & { readonly pacs?: PacsOptions; readonly slices?: number } = {},
-): Promise<Stage> {
-  await using parts = new AsyncDisposableStack();
-  const folder = parts.use(await tempFolder()).path;
-  await mkdir(join(folder, "pacs"));
-  const pacs = parts.use(await startPacs(join(folder, "pacs"), options.pacs));
-  const model = parts.use(await startModelDouble(({ body }) => threshold(body, ABOVE)));
-  const journal = new Journal();
-  const models = options.models ?? { bone: { url: model.origin, rest: `${RAW_NIFTI}, ${ONE_SEGMENT}` } };
-  const node = parts.use(await startRig(folder, journal, { pacsPort: pacs.port, ...options, models }));
-  const files = await writeSeries(join(folder, "source"), {
-    slices: options.slices ?? 3,
-    columns: 16,
-    rows: 12,
-  });
-  const release = parts.move();
-  const paths = pathsOf(files);
-  return {
-    folder,
-    pacs,
-    model,
-    journal,
-    port: node.port,
-    paths,
-    [Symbol.asyncDispose]: () => release.disposeAsync(),
-  };
-}
-
-const pathsOf = (files: readonly PhantomFile[]): readonly string[] => files.map(({ path }) => path);
+import { ABOVE, pathsOf, stage } from "./stage.ts";
 
 test("a series becomes a SEG in the PACS, voxel for voxel what the model said", async () => {
   await using rig = await stage();

@@ -4,6 +4,10 @@ import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
 import { GroupCommit } from "../../src/ledger/group-commit.ts";
 import type { Db, Store } from "../../src/ledger/port.ts";
+import type { RunId } from "../../src/ledger/records.ts";
+import { pendingDeliveries, resultsOf } from "../../src/ledger/results.ts";
+import { findRun } from "../../src/ledger/runs.ts";
+import { MIGRATIONS } from "../../src/ledger/schema.ts";
 import { openSqlite } from "../../src/ledger/sqlite.ts";
 import { tempFolder } from "../support/temp.ts";
 
@@ -234,4 +238,40 @@ test("if the transaction cannot be committed, every caller of the group is told"
   expect(await notes(store)).toEqual([]);
   await group.add((t) => insert(t, 2));
   expect(await notes(store)).toEqual([2]);
+});
+
+test("a ledger of the first version keeps its runs, results and deliveries", async () => {
+  await using folder = await tempFolder();
+  const database = new DatabaseSync(join(folder.path, "ledger.sqlite"));
+  database.exec(`${MIGRATIONS[0]}; PRAGMA user_version = 1`);
+  const run = `'S 1', 1, 'all', 'bone', '1', 0, '["pacs"]', 0`;
+  database.exec(`
+    INSERT INTO run (id, series, revision, rule, model, model_version, priority, destinations, position, state,
+      result_sop, result_class, result_sha256, result_bytes, created_at)
+    VALUES ('2.25.7', ${run}, 'done', '2.25.1', '1.2.840.10008.5.1.4.1.1.66.4', 'digest', 4711, 1000);
+    INSERT INTO run (id, series, revision, rule, model, model_version, priority, destinations, position, state, created_at)
+    VALUES ('2.25.8', ${run}, 'pending', 1000);
+    INSERT INTO delivery (id, run, destination, state, tries, created_at)
+    VALUES ('2.25.9', '2.25.7', 'pacs', 'pending', 3, 1000);
+  `);
+  database.close();
+  using store = openSqlite(folder.path);
+  expect(await resultsOf(store.db, "2.25.7" as RunId)).toEqual([
+    {
+      runId: "2.25.7",
+      file: "2.25.7.dcm",
+      form: "binary",
+      part: 1,
+      transferSyntaxUid: "1.2.840.10008.1.2.1",
+      sopInstanceUid: "2.25.1",
+      sopClassUid: "1.2.840.10008.5.1.4.1.1.66.4",
+      sha256: "digest",
+      bytes: 4711,
+    },
+  ]);
+  expect(await resultsOf(store.db, "2.25.8" as RunId)).toEqual([]);
+  expect(await findRun(store.db, "2.25.8")).toMatchObject({ state: "pending", destinations: ["pacs"] });
+  expect(await pendingDeliveries(store.db)).toMatchObject([
+    { id: "2.25.9", form: "binary", part: 1, tries: 3 },
+  ]);
 });

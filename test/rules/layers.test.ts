@@ -27,7 +27,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   config: ["base", "dicom", "routing", "inference", "segmentation"],
   "stages.ts": ["base", "dicom", "ledger", ...STAGES],
   pipeline: ["base", "dicom", "ledger", ...STAGES, "stages.ts"],
-  "worker-modules.ts": ["base", "inference", "segmentation", "volume"],
+  "worker-modules.ts": ["base", "delivery", "inference", "segmentation", "volume"],
   "node.ts": [
     "base",
     "dicom",

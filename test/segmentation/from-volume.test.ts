@@ -64,9 +64,10 @@ for (const [what, filesIn] of cases)
       const map: LabelMap = { grid: volume.grid, labels };
       const series: Series = { source, header: headers[0]!, headers, size: volume.grid.size };
       const { sourceHeader: _, ...input } = inputFor(series, map);
-      const outputPath = join(folder.path, "seg.dcm");
-      const written = await pool.run(encodeTask, { ...input, outputPath });
-      expect(written).toMatchObject({ kind: "seg", segments: 3 });
+      const outputPrefix = join(folder.path, "seg");
+      const written = await pool.run(encodeTask, { ...input, wanted: [], outputPrefix });
+      expect(written).toMatchObject({ kind: "seg", objects: [{ segments: 3 }] });
+      const outputPath = `${outputPrefix}.binary1.dcm.part`;
 
       const file = await readFile(outputPath);
       const expected = ranks(map);

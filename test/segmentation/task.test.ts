@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdtempDisposable, readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdtempDisposable, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -13,7 +13,12 @@ const { sourceHeader, ...input } = inputFor(series, labelMap(series, boxes(serie
 
 async function jobIn(folder: string): Promise<EncodeJob> {
   const [path = ""] = await writeSeries(series, folder);
-  return { ...input, source: { ...input.source, path }, outputPath: join(folder, "out") };
+  return { ...input, source: { ...input.source, path }, wanted: [], outputPrefix: join(folder, "out") };
+}
+
+/** Where the one BINARY object of a job is written. */
+function partOf({ outputPrefix }: EncodeJob): string {
+  return `${outputPrefix}.binary1.dcm.part`;
 }
 
 test("a worker writes the file that the encoder makes, and tells its facts and hash", async () => {
@@ -24,9 +29,17 @@ test("a worker writes the file that the encoder makes, and tells its facts and h
   const expected = encodeSegmentation({ ...input, sourceHeader });
   if (expected.kind !== "seg") throw new Error(expected.kind);
   const { chunks, ...facts } = expected;
-  const file = await readFile(job.outputPath);
+  const file = await readFile(partOf(job));
   expect(Buffer.concat(chunks).equals(file)).toBe(true);
-  expect(written).toEqual({ ...facts, sha256: createHash("sha256").update(file).digest("hex") });
+  const { kind, absent, ...object } = facts;
+  const sha256 = createHash("sha256").update(file).digest("hex");
+  const about = {
+    form: "binary",
+    part: 1,
+    name: "out.binary1.dcm",
+    transferSyntaxUid: "1.2.840.10008.1.2.1",
+  };
+  expect(written).toEqual({ kind, absent, objects: [{ ...object, ...about, sha256 }] });
   expect(facts.bytes).toBe(file.length);
 });
 
@@ -34,9 +47,9 @@ test("a second run over a file that a crash left half overwrites it", async () =
   await using folder = await mkdtempDisposable(join(tmpdir(), "isocenter-"));
   await using pool = new WorkerPool(1);
   const job = await jobIn(folder.path);
-  await writeFile(job.outputPath, Buffer.alloc(1_000_000, 7));
+  await writeFile(partOf(job), Buffer.alloc(1_000_000, 7));
   const written = await pool.run(encodeTask, job);
-  expect((await readFile(job.outputPath)).length).toBe(written.kind === "seg" && written.bytes);
+  expect((await readFile(partOf(job))).length).toBe(written.kind === "seg" && written.objects[0]!.bytes);
 });
 
 test("no finding and a refusal leave no file", async () => {
@@ -49,16 +62,17 @@ test("no finding and a refusal leave no file", async () => {
   expect(await pool.run(encodeTask, { ...job, segments: new Map() })).toMatchObject({
     reason: "unknown-label",
   });
-  expect(await readdir(folder.path)).not.toContain("out");
+  expect((await readdir(folder.path)).filter((name) => name.startsWith("out"))).toEqual([]);
 });
 
 test("a disk without space fails as such, a missing folder as another fault of storage", async () => {
   await using folder = await mkdtempDisposable(join(tmpdir(), "isocenter-"));
   await using pool = new WorkerPool(1);
   const job = await jobIn(folder.path);
-  const full = pool.run(encodeTask, { ...job, outputPath: "/dev/full" });
+  await symlink("/dev/full", partOf(job));
+  const full = pool.run(encodeTask, job);
   await expect(full).rejects.toMatchObject({ code: "STORAGE_FULL" });
-  const nowhere = pool.run(encodeTask, { ...job, outputPath: join(folder.path, "none", "out") });
+  const nowhere = pool.run(encodeTask, { ...job, outputPrefix: join(folder.path, "none", "out") });
   await expect(nowhere).rejects.toMatchObject({ code: "STORAGE_FAILED" });
 });
 

@@ -134,6 +134,9 @@ const model = section({
   attempts: whole(1, 20).prefault(4).describe("Calls in all, where trying again can help."),
   request,
   response: response.prefault({}),
+  onEmpty: choice("no-finding", "quarantine")
+    .prefault("no-finding")
+    .describe("What an answer without any segment is: no finding, or a fault to be looked at."),
   segments,
 }).transform(({ deadline, ...rest }) => ({ ...rest, deadlineMs: deadline }));
 

@@ -3,6 +3,7 @@ import * as z from "zod";
 import { type Compiled, compileCondition, compilePriority, isPriority } from "../../routing/expression.ts";
 import {
   aeTitle,
+  choice,
   duration,
   expected,
   host,
@@ -15,10 +16,22 @@ import {
   whole,
 } from "../kinds.ts";
 
+const segmentation = section({
+  as: choice("binary", "labelmap", "fractional")
+    .prefault("binary")
+    .describe(
+      "Form of the SEGs: BINARY, read by every viewer; LABELMAP, smaller; FRACTIONAL, of models that answer with probabilities. Where the destination refuses a form it gets BINARY.",
+    ),
+  compression: choice("none", "rle")
+    .prefault("none")
+    .describe("For labelmap and fractional: RLE Lossless, where the destination takes it."),
+});
+
 const destination = section({
   aeTitle: aeTitle().describe("Called AE title of the destination."),
   host: host().describe("Its host name or address."),
   port: whole(1, 65535).describe("Its TCP port."),
+  segmentation: segmentation.prefault({}),
   callingAeTitle: z.exactOptional(aeTitle()).describe("Our AE title towards it; by default node.aeTitle."),
   retryFor: duration("1m", "30d").prefault("72h").describe("How long a delivery is tried before it is held."),
   connectTimeout: duration("1s", "5m")

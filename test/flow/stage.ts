@@ -1,0 +1,52 @@
+/** A node on loopback between one model, which finds what is above a threshold, and a PACS; and a series to send. */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { type ModelDouble, startModelDouble } from "../support/model-double.ts";
+import { type Pacs, type PacsOptions, startPacs } from "../support/pacs.ts";
+import { type PhantomFile, writeSeries } from "../support/phantom.ts";
+import { Journal, ONE_SEGMENT, RAW_NIFTI, type RigOptions, startRig } from "../support/rig.ts";
+import { tempFolder } from "../support/temp.ts";
+import { threshold } from "../support/threshold.ts";
+
+/** Stored values 0…4095 less 1024; about half of the voxels are above. */
+export const ABOVE = 0;
+
+export interface Stage extends AsyncDisposable {
+  readonly folder: string;
+  readonly pacs: Pacs;
+  readonly model: ModelDouble;
+  readonly journal: Journal;
+  readonly port: number;
+  readonly paths: readonly string[];
+}
+
+export async function stage(
+  options: Partial<RigOptions> & { readonly pacs?: PacsOptions; readonly slices?: number } = {},
+): Promise<Stage> {
+  await using parts = new AsyncDisposableStack();
+  const folder = parts.use(await tempFolder()).path;
+  await mkdir(join(folder, "pacs"));
+  const pacs = parts.use(await startPacs(join(folder, "pacs"), options.pacs));
+  const model = parts.use(await startModelDouble(({ body }) => threshold(body, ABOVE)));
+  const journal = new Journal();
+  const models = options.models ?? { bone: { url: model.origin, rest: `${RAW_NIFTI}, ${ONE_SEGMENT}` } };
+  const node = parts.use(await startRig(folder, journal, { pacsPort: pacs.port, ...options, models }));
+  const files = await writeSeries(join(folder, "source"), {
+    slices: options.slices ?? 3,
+    columns: 16,
+    rows: 12,
+  });
+  const release = parts.move();
+  const paths = pathsOf(files);
+  return {
+    folder,
+    pacs,
+    model,
+    journal,
+    port: node.port,
+    paths,
+    [Symbol.asyncDispose]: () => release.disposeAsync(),
+  };
+}
+
+export const pathsOf = (files: readonly PhantomFile[]): readonly string[] => files.map(({ path }) => path);

@@ -3,6 +3,7 @@
 import { Command, InvalidArgumentError } from "commander";
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
+const complain = (line: string): void => void process.stderr.write(`${line}\n`);
 const exitWith = (code: number): void => {
   process.exitCode = code;
 };
@@ -50,6 +51,22 @@ program
   .action(async (folder: string | undefined, options: { keep: boolean; think: number }) => {
     const { demo } = await import("./demo/run.ts");
     exitWith(await demo({ ...(folder !== undefined && { folder }), ...options, output: process.stdout }));
+  });
+
+program
+  .command("password")
+  .description("hash a password for http.users: echo PASSWORD | isocenter password")
+  .action(async () => {
+    const { password } = await import("./commands/secret.ts");
+    exitWith(await password(print, complain));
+  });
+
+program
+  .command("token")
+  .description("make a token for http.tokens: the token itself, and its hash for the config")
+  .action(async () => {
+    const { token } = await import("./commands/secret.ts");
+    exitWith(token(print));
   });
 
 await program.parseAsync();

@@ -3,7 +3,7 @@
  *
  * A stop begins at the listener and ends at the disk, so no stage loses the one it hands over to.
  */
-import { access, constants, mkdir, open } from "node:fs/promises";
+import { access, constants, mkdir, open, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { listen } from "./association/scp.ts";
 import { associate } from "./association/scu.ts";
@@ -15,13 +15,18 @@ import type { Config } from "./config/schema.ts";
 import { type Associate, createCourier } from "./delivery/deliver.ts";
 import { Outbox } from "./delivery/outbox.ts";
 import { Quarantine } from "./delivery/quarantine.ts";
+import { IMPLEMENTATION } from "./dicom/constants.ts";
 import { createInference } from "./inference/dispatch.ts";
 import { Admission } from "./intake/admission.ts";
 import { Intake } from "./intake/intake.ts";
 import { Senders } from "./intake/senders.ts";
 import { Spool } from "./intake/spool.ts";
-import { openLedger } from "./ledger/ledger.ts";
+import { backlogOf } from "./ledger/backlog.ts";
+import { type Ledger, openLedger } from "./ledger/ledger.ts";
 import { hasFile } from "./ledger/series.ts";
+import { type Check, type HttpParts, startHttp } from "./ops/http/server.ts";
+import { Metrics } from "./ops/metrics.ts";
+import { type Observer, observedLog } from "./ops/observed-log.ts";
 import { closeJob } from "./pipeline/close.ts";
 import { deliverJob } from "./pipeline/deliver.ts";
 import { inferJob } from "./pipeline/infer.ts";
@@ -35,6 +40,8 @@ export interface System {
 }
 
 export interface RunningNode extends AsyncDisposable {
+  /** Of the HTTP door, if the config has one. */
+  readonly httpPort?: number;
   /** Of the DICOM listener; what the system chose if the config says 0. */
   readonly port: number;
 }
@@ -50,8 +57,10 @@ const DELIVERIES_PER_DESTINATION = 1;
 const GRACE = { infer: 1 / 3, deliver: 1 / 6 } as const;
 
 /** @throws NodeError DATA_FOLDER_UNUSABLE, DATA_FOLDER_IN_USE, LEDGER_FAILED, LISTEN_FAILED, CONFIG_INVALID */
-export async function startNode(config: Config, system: System): Promise<RunningNode> {
-  const { log } = system;
+export async function startNode(config: Config, given: System): Promise<RunningNode> {
+  const observers = new Set<Observer>();
+  const log = observedLog(given.log, observers);
+  const system = { ...given, log };
   const { dataDir } = config.node;
   await makeFolder(dataDir);
   await using parts = new AsyncDisposableStack();
@@ -113,8 +122,45 @@ export async function startNode(config: Config, system: System): Promise<Running
     ...system,
   });
   const scp = parts.use(await listen(config.dicom, intake, system));
+  const watched = { dataDir, admission, ledger, observers, ...system };
+  const http = config.http && parts.use(await startHttp(config.http, doorOf(watched)));
   const release = parts.move();
-  return { port: scp.port, [Symbol.asyncDispose]: () => release.disposeAsync() };
+  return {
+    port: scp.port,
+    ...(http && { httpPort: http.port }),
+    [Symbol.asyncDispose]: () => release.disposeAsync(),
+  };
+}
+
+interface Watched extends System {
+  readonly dataDir: string;
+  readonly admission: Admission;
+  readonly ledger: Ledger;
+  readonly observers: Set<Observer>;
+}
+
+/** What the HTTP door tells. */
+function doorOf({ dataDir, admission, ledger, observers, log, clock }: Watched): HttpParts {
+  const freeBytes = async (): Promise<number> => {
+    const { bavail, bsize } = await statfs(dataDir);
+    return bavail * bsize;
+  };
+  const { db } = ledger.store;
+  const backlog = () => backlogOf(db, clock.now());
+  const metrics = new Metrics({ backlog, freeBytes }, IMPLEMENTATION.VERSION_NAME);
+  observers.add((event) => metrics.observe(event));
+  const checks = async (): Promise<readonly Check[]> => [
+    {
+      name: "disk",
+      ok: admission.isOpen,
+      ...(!admission.isOpen && { detail: "less than node.reserve is free" }),
+    },
+    await db.query("SELECT 1", []).then(
+      () => ({ name: "ledger", ok: true }),
+      () => ({ name: "ledger", ok: false, detail: "cannot be read" }),
+    ),
+  ];
+  return { log, clock, checks, metrics };
 }
 
 /** @throws NodeError DATA_FOLDER_UNUSABLE */

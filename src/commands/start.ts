@@ -33,6 +33,8 @@ export async function start(file: string | undefined, print: (line: string) => v
     await using node = await startNode(config, { log, clock: systemClock });
     const { aeTitle: calledAeTitle, host } = config.dicom;
     log.info("node.started", { calledAeTitle, host, port: node.port, path: config.node.dataDir });
+    if (config.http && node.httpPort !== undefined)
+      log.info("http.started", { host: config.http.host, port: node.httpPort });
     if (config.log.format === "pretty") welcome(config, { path, port: node.port, print });
     const signal = await stopped;
     log.info("node.stopping", { signal });

@@ -19,6 +19,7 @@ export function crossCheck(written: unknown): readonly Finding[] {
     ...modelLabels(config),
     ...modelOutputs(config),
     ...loops(config),
+    ...openDoor(config),
   ];
 }
 
@@ -99,6 +100,16 @@ function loops(config: Group): readonly Finding[] {
     const message = `${host}:${port} is this node's own listener; results would come back as new series`;
     return [onValue(["destinations", name, "port"], message)];
   });
+}
+
+/** Pages and API show patients: beyond this machine only to whom they are meant for. */
+function openDoor({ http }: Group): readonly Finding[] {
+  const { listen, users, tokens } = group(http);
+  const { host } = group(listen);
+  if (typeof host !== "string" || /^(localhost|127(\.\d+){3}|::1)$/i.test(host)) return [];
+  if (list(users).length + list(tokens).length > 0) return [];
+  const message = `${host} can be reached from other machines: http.users or http.tokens must say who may come in`;
+  return [onValue(["http", "listen", "host"], message)];
 }
 
 /** As far as it can be told without asking the machine for its addresses. */

@@ -4,9 +4,10 @@
  * The sections are under schema/. `Config` is what the node is given: durations in ms, sizes in bytes, entries by
  * name, each stage's part shaped as that stage declares it. Pure.
  */
-import type * as z from "zod";
+import * as z from "zod";
 import { section } from "./kinds.ts";
 import { dicom } from "./schema/dicom.ts";
+import { http } from "./schema/http.ts";
 import { models } from "./schema/model.ts";
 import { assembly, log, node } from "./schema/node.ts";
 import { destinations, rules, slots } from "./schema/work.ts";
@@ -20,6 +21,7 @@ export const settingsSchema = section({
   models: models.prefault({}),
   rules: rules.prefault([]),
   log: log.prefault({}),
+  http: z.exactOptional(http),
 });
 
 export type Settings = z.output<typeof settingsSchema>;

@@ -140,7 +140,7 @@ async function end(job: Job, run: RunRecord, parts: PipelineParts, ended: RunEnd
   ledger.queue.wake();
   switch (ended.state) {
     case "done":
-      return;
+      return log.debug("run.done", about(run));
     case "no-finding":
       return log.info("run.no-finding", about(run));
     case "failed":

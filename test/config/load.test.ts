@@ -291,12 +291,25 @@ test("names that every object has already are no names", () => {
   expect(problemsOf(`${SMALL}slots: { constructor: 1, toString: 2, gpu: 3 }`)).toHaveLength(2);
 });
 
+test.each([
+  ["0.0.0.0", "", 1],
+  ["node.example", "", 1],
+  ["0.0.0.0", `, tokens: [{ name: t, hash: "sha256:${"0".repeat(64)}" }]`, 0],
+  ["127.0.0.1", "", 0],
+  ["localhost", "", 0],
+])(
+  "pages at %s%s are %i problems: beyond this machine somebody has to be named",
+  (host, access, problems) => {
+    expect(problemsOf(`${SMALL}http: { listen: { host: ${host} }${access} }`)).toHaveLength(problems);
+  },
+);
+
 test("an empty file, or one that holds no settings, lacks what is required", () => {
   const missing = ["1:1: node: is missing: the settings aeTitle, dataDir, reserve, workers, stopWithin"];
   expect(problemsOf("")).toEqual(expect.arrayContaining(missing));
   expect(problemsOf("# nothing")).toHaveLength(2);
   expect(problemsOf("- a")).toEqual([
-    `1:1: found ["a"], allowed: the settings node, dicom, assembly, destinations, slots, models, rules, log`,
+    `1:1: found ["a"], allowed: the settings node, dicom, assembly, destinations, slots, models, rules, log, http`,
   ]);
 });
 

@@ -24,7 +24,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   delivery: ["base", "dicom", "ledger"],
   ops: ["base", "dicom", "ledger"],
 
-  config: ["base", "dicom", "routing", "inference", "segmentation"],
+  config: ["base", "dicom", "routing", "inference", "segmentation", "ops"],
   "stages.ts": ["base", "dicom", "ledger", ...STAGES],
   pipeline: ["base", "dicom", "ledger", ...STAGES, "stages.ts"],
   "worker-modules.ts": ["base", "delivery", "inference", "segmentation", "volume"],
@@ -49,6 +49,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 const CONFIG_MAY_IMPORT = new Set([
   "dicom/ae-title.ts",
   "inference/model.ts",
+  "ops/http/secret.ts",
   "routing/expression.ts",
   "routing/nearest.ts",
   "segmentation/codes.ts",
@@ -62,6 +63,11 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   undici: ["inference/client.ts", "demo/"],
   "p-queue": ["base/lane.ts"],
   winston: ["ops/"],
+  fastify: ["ops/http/"],
+  "@fastify/cookie": ["ops/http/"],
+  "@fastify/helmet": ["ops/http/"],
+  "@fastify/rate-limit": ["ops/http/"],
+  "prom-client": ["ops/metrics.ts"],
   "node:sqlite": ["ledger/"],
   zod: ["config/"],
   yaml: ["config/", "demo/"],

@@ -1,0 +1,31 @@
+/** What is still to be done, counted: for gauges and pages. */
+import type { Db } from "./port.ts";
+
+export interface Backlog {
+  readonly jobs: readonly { readonly queue: string; readonly group: string; readonly count: number }[];
+  /** By destination, of the oldest delivery that is pending. */
+  readonly oldest: readonly { readonly destination: string; readonly ageMs: number }[];
+  readonly heldDeliveries: number;
+}
+
+/** @param now  epoch ms */
+export async function backlogOf(db: Db, now: number): Promise<Backlog> {
+  const jobs = await db.query("SELECT queue, grp, COUNT(*) AS jobs FROM job GROUP BY queue, grp", []);
+  const oldest = await db.query(
+    "SELECT destination, MIN(created_at) AS since FROM delivery WHERE state = 'pending' GROUP BY destination",
+    [],
+  );
+  const [held] = await db.query("SELECT COUNT(*) AS held FROM delivery WHERE state = 'held'", []);
+  return {
+    jobs: jobs.map((row) => ({
+      queue: String(row["queue"]),
+      group: String(row["grp"]),
+      count: Number(row["jobs"]),
+    })),
+    oldest: oldest.map((row) => ({
+      destination: String(row["destination"]),
+      ageMs: Math.max(0, now - Number(row["since"])),
+    })),
+    heldDeliveries: Number(held?.["held"] ?? 0),
+  };
+}

@@ -54,6 +54,17 @@ program
   });
 
 program
+  .command("audit")
+  .description("the audit trail")
+  .command("verify")
+  .description("whether the audit trail in the data folder is what the node wrote")
+  .requiredOption("-c, --config <file>", "config file")
+  .action(async (options: { config: string }) => {
+    const { verifyAudit } = await import("./commands/audit.ts");
+    exitWith(await verifyAudit(options.config, print));
+  });
+
+program
   .command("password")
   .description("hash a password for http.users: echo PASSWORD | isocenter password")
   .action(async () => {

@@ -24,6 +24,7 @@ import { Spool } from "./intake/spool.ts";
 import { backlogOf } from "./ledger/backlog.ts";
 import { type Ledger, openLedger } from "./ledger/ledger.ts";
 import { hasFile } from "./ledger/series.ts";
+import { openAudit } from "./ops/audit/audit.ts";
 import { type Check, type HttpParts, startHttp } from "./ops/http/server.ts";
 import { Metrics } from "./ops/metrics.ts";
 import { type Observer, observedLog } from "./ops/observed-log.ts";
@@ -65,6 +66,8 @@ export async function startNode(config: Config, given: System): Promise<RunningN
   await makeFolder(dataDir);
   await using parts = new AsyncDisposableStack();
 
+  const audit = parts.use(await openAudit(dataDir, config.audit, system));
+  observers.add((event) => audit.observe(event));
   const ledger = parts.use(await openLedger(dataDir, system));
   const spool = parts.use(await Spool.open(join(dataDir, "instances")));
   if (ledger.isNew && !(await spool.isEmpty())) {

@@ -15,6 +15,8 @@ export interface LogFields {
   readonly callingAeTitle?: string;
   readonly calledAeTitle?: string;
   readonly peer?: string;
+  /** Of the HTTP door: a login name of the config. */
+  readonly user?: string;
   readonly host?: string;
   readonly port?: number;
   readonly rule?: string;

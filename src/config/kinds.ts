@@ -134,6 +134,11 @@ export function line(limit: number) {
   );
 }
 
+/** Of a file; a relative one is seen from the config file. */
+export function path() {
+  return line(1024);
+}
+
 export function aeTitle() {
   return text<AeTitle>("an AE title of 1 to 16 characters", parseAeTitle);
 }

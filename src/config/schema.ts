@@ -6,6 +6,7 @@
  */
 import * as z from "zod";
 import { section } from "./kinds.ts";
+import { audit } from "./schema/audit.ts";
 import { dicom } from "./schema/dicom.ts";
 import { http } from "./schema/http.ts";
 import { models } from "./schema/model.ts";
@@ -22,6 +23,7 @@ export const settingsSchema = section({
   rules: rules.prefault([]),
   log: log.prefault({}),
   http: z.exactOptional(http),
+  audit: audit.prefault({}),
 });
 
 export type Settings = z.output<typeof settingsSchema>;
@@ -34,12 +36,16 @@ export interface Surroundings {
   readonly absolute: (path: string) => string;
 }
 
-export function toConfig({ node, dicom, destinations, models, ...rest }: Settings, machine: Surroundings) {
+export function toConfig(
+  { node, dicom, destinations, models, audit, ...rest }: Settings,
+  machine: Surroundings,
+) {
   const { aeTitle, dataDir, workers = Math.min(MOST_WORKERS, machine.cores) } = node;
   const { listen, ...association } = dicom;
   return {
     ...rest,
     node: { ...node, workers, dataDir: machine.absolute(dataDir) },
+    audit: { ...audit, aeTitle, ...(audit.syslog && { syslog: absoluteFiles(audit.syslog, machine) }) },
     dicom: { aeTitle, ...listen, ...association },
     destinations: byName(destinations, (name, entry) => ({ callingAeTitle: aeTitle, ...entry, name })),
     models: byName(models, (name, entry) => ({ ...entry, name })),
@@ -47,6 +53,13 @@ export function toConfig({ node, dicom, destinations, models, ...rest }: Setting
 }
 
 const MOST_WORKERS = 4;
+
+type Syslog = NonNullable<Settings["audit"]["syslog"]>;
+
+function absoluteFiles({ host, port, ...files }: Syslog, machine: Surroundings): Syslog {
+  const paths = Object.entries(files).map(([name, path]) => [name, machine.absolute(path)]);
+  return { host, port, ...Object.fromEntries(paths) };
+}
 
 function byName<Entry, Named>(
   entries: Readonly<Record<string, Entry>>,

@@ -52,6 +52,8 @@ export async function closeJob(job: Job, parts: PipelineParts): Promise<void> {
     seriesUid,
     revision,
     instances: instances.length,
+    callingAeTitle: first.callingAeTitle,
+    peer: first.peer,
     reason: decision.reason,
   });
   const { outcome, outcomeReason: reason } = closing;

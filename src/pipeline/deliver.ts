@@ -75,6 +75,7 @@ async function tried(delivering: Delivering, signal: AbortSignal, parts: Pipelin
   const at = clock.now();
   const destination = stages.destinations.get(delivery.destination);
   if (!destination) return { state: "held", reason: "the destination is not configured any more", at };
+  parts.log.debug("delivery.started", { ...about(delivering.run), destination: destination.name });
   const late = at - delivery.createdAt > destination.retryForMs;
   const postponed = late ? "held" : "pending";
   try {

@@ -6,7 +6,7 @@
  * makes is then the same thing again, under the same UIDs. No logic of a stage is here.
  */
 import type { Clock } from "../base/clock.ts";
-import type { Log } from "../base/log.ts";
+import type { Log, LogFields } from "../base/log.ts";
 import type { Courier } from "../delivery/deliver.ts";
 import type { Outbox } from "../delivery/outbox.ts";
 import type { Quarantine } from "../delivery/quarantine.ts";
@@ -30,9 +30,7 @@ export interface PipelineParts {
   readonly clock: Clock;
 }
 
-export function about({ seriesId, model }: RunRecord): {
-  readonly seriesUid: string;
-  readonly model: string;
-} {
-  return { seriesUid: seriesId.split(" ")[1] ?? "", model };
+export function about({ seriesId, model }: RunRecord): Pick<LogFields, "studyUid" | "seriesUid" | "model"> {
+  const [studyUid = "", seriesUid = ""] = seriesId.split(" ");
+  return { studyUid, seriesUid, model };
 }

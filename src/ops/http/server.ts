@@ -73,7 +73,7 @@ export async function startHttp(settings: HttpSettings, parts: HttpParts): Promi
     void reply.code(status).send({ error: status >= 500 ? "internal error" : (error as Error).message });
   });
   health(app, parts);
-  login(app, access);
+  login(app, access, parts.log);
   try {
     await app.listen({ host: settings.host, port: settings.port });
   } catch (cause) {
@@ -147,7 +147,7 @@ const CREDENTIALS = {
   },
 } as const;
 
-function login(app: FastifyInstance, access: Access): void {
+function login(app: FastifyInstance, access: Access, log: Log): void {
   const options = {
     schema: { body: CREDENTIALS },
     config: { rateLimit: { max: LOGINS_PER_MINUTE, timeWindow: "1 minute" } },
@@ -156,7 +156,11 @@ function login(app: FastifyInstance, access: Access): void {
     "/login",
     options,
     async (request, reply) => {
-      const session = await access.login(request.body.name, request.body.password);
+      const { name: user, password } = request.body;
+      const session = await access.login(user, password);
+      // What was typed as a name may be a password: only names of the config are told.
+      if (session === undefined) log.warn("http.login-refused", { peer: request.ip });
+      else log.info("http.login", { user, peer: request.ip });
       if (session === undefined) return reply.code(401).send({ error: "name or password is wrong" });
       const secure = request.protocol === "https";
       return reply
@@ -167,6 +171,7 @@ function login(app: FastifyInstance, access: Access): void {
   app.post("/logout", async (request, reply) => {
     const session = request.cookies[SESSION_COOKIE];
     if (session !== undefined) access.logout(session);
+    log.info("http.logout", { user: request.caller?.name ?? "unknown", peer: request.ip });
     return reply.clearCookie(SESSION_COOKIE, { path: "/" }).send({ status: "ok" });
   });
 }

@@ -46,8 +46,9 @@ export function segmentLabels(labels: ReadonlyMap<number, string>): ReadonlyMap<
   const unique = new Map<number, string>();
   for (const [value, label] of labels) {
     const cleaned = longString(label) || `Label ${value}`;
-    const suffix = ` (${value})`;
-    const own = taken.has(cleaned) ? clean(cleaned, LONG_STRING - suffix.length) + suffix : cleaned;
+    let own = cleaned;
+    for (let suffix = ` (${value})`; taken.has(own); suffix += `(${value})`)
+      own = clean(cleaned, LONG_STRING - suffix.length) + suffix;
     taken.add(own);
     unique.set(value, own);
   }

@@ -1,3 +1,4 @@
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { codeString, longString, personName, segmentLabels } from "../../src/segmentation/text.ts";
 
@@ -18,6 +19,32 @@ test("a backslash and control characters become a space, so that there is one va
 test("labels that come out alike are told apart by their value", () => {
   expect(labels("Tooth", "Tooth", "Tooth\\")).toEqual(["Tooth", "Tooth (2)", "Tooth (3)"]);
   expect(labels("x".repeat(64), "x".repeat(80))[1]).toBe(`${"x".repeat(60)} (2)`);
+});
+
+test("a suffix that is taken already does not make two labels one", () => {
+  expect(labels("A (3)", "A", "A")).toEqual(["A (3)", "A", "A (3)(3)"]);
+  expect(labels("Label 2", "\\")).toEqual(["Label 2", "Label 2 (2)"]);
+});
+
+test("whatever the labels, each comes out different, as one value of at most 64 characters", () => {
+  const awkward = fc.array(fc.constantFrom("A", " ", "\\", "\u0000", "顎", "(2)", "(3)", "Label 2"), {
+    maxLength: 70,
+  });
+  fc.assert(
+    fc.property(
+      fc.array(
+        awkward.map((parts) => parts.join("")),
+        { maxLength: 6 },
+      ),
+      (names) => {
+        const found = labels(...names);
+        expect(new Set(found).size).toBe(names.length);
+        expect(
+          found.filter((label) => !/^[^\p{Cc}\\]{1,64}$/u.test(label) || label.trim() !== label),
+        ).toEqual([]);
+      },
+    ),
+  );
 });
 
 test("a label of nothing printable is named after its value", () => {

@@ -19,8 +19,8 @@ interface Required {
 const all = (...keywords: readonly string[]): Required =>
   Object.fromEntries(keywords.map((keyword) => [keyword, {}]));
 
-/** And one of Code Value and Long Code Value, PS3.3 8.8. */
-const CODED = all("CodingSchemeDesignator", "CodeMeaning");
+/** And a code: see requireCode. */
+const CODED = all("CodeMeaning");
 
 const TYPE_1: Required = {
   ...all("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "SpecificCharacterSet"),
@@ -73,6 +73,8 @@ const TYPE_1: Required = {
 
 const TYPE_2 = [...MAY_BE_EMPTY, tagOf("ContentDescription")];
 const CODE_VALUES = [tagOf("CodeValue"), tagOf("LongCodeValue")];
+const URN_CODE_VALUE = tagOf("URNCodeValue");
+const CODING_SCHEME = tagOf("CodingSchemeDesignator");
 
 /** What one value of a representation may be, backslashes apart. */
 const VALUE: Readonly<Record<string, RegExp>> = {
@@ -112,8 +114,14 @@ function requirePresent(dataSet: DataSet, required: Required, path: string): voi
     if (!("items" in element)) continue;
     for (const item of element.items) requirePresent(item, inside, `${path}${keyword} > `);
   }
-  if (required === CODED && CODE_VALUES.every((tag) => isEmpty(dataSet.elements.get(tag))))
-    throw invalid(`${path}CodeValue has no value`);
+  if (required === CODED) requireCode(dataSet, path);
+}
+
+/** One of Code Value and Long Code Value, with its scheme; or a URN, which needs none (PS3.3 8.8). */
+function requireCode({ elements }: DataSet, path: string): void {
+  if (!isEmpty(elements.get(URN_CODE_VALUE))) return;
+  if (CODE_VALUES.every((tag) => isEmpty(elements.get(tag)))) throw invalid(`${path}CodeValue has no value`);
+  if (isEmpty(elements.get(CODING_SCHEME))) throw invalid(`${path}CodingSchemeDesignator has no value`);
 }
 
 function requireFitting(dataSet: DataSet, isExcused: (tag: Tag) => boolean, path: string): void {

@@ -13,7 +13,7 @@ export function segmentItems(values: readonly number[], input: SegInput): readon
   const { segments, model } = input;
   const labels = segmentLabels(new Map(values.map((value) => [value, segments.get(value)!.label])));
   return values.map((value, at) => {
-    const { category, type, modifier, anatomy, color } = segments.get(value)!;
+    const { category, type, modifier, anatomy, anatomyModifier, color, trackingId } = segments.get(value)!;
     const label = labels.get(value)!;
     return {
       SegmentNumber: at + 1,
@@ -27,7 +27,12 @@ export function segmentItems(values: readonly number[], input: SegInput): readon
           AlgorithmVersion: longString(model.version),
         },
       ],
-      AnatomicRegionSequence: anatomy && [codeItem(anatomy)],
+      AnatomicRegionSequence: anatomy && [
+        {
+          ...codeItem(anatomy),
+          AnatomicRegionModifierSequence: anatomyModifier && [codeItem(anatomyModifier)],
+        },
+      ],
       SegmentedPropertyCategoryCodeSequence: [codeItem(category)],
       SegmentedPropertyTypeCodeSequence: [
         {
@@ -36,8 +41,8 @@ export function segmentItems(values: readonly number[], input: SegInput): readon
         },
       ],
       RecommendedDisplayCIELabValue: storedLab(color ?? paletteColour(value)),
-      TrackingID: `${longString(model.name)}: ${label}`,
-      TrackingUID: trackingUid(input, label),
+      TrackingID: trackingId ?? `${longString(model.name)}: ${label}`,
+      TrackingUID: trackingUid(input, trackingId ?? label),
     };
   });
 }

@@ -41,8 +41,8 @@ export function identityOf(input: SegInput, frames: readonly Frame[], packed: Ui
 }
 
 /** The same for every run of a model over a series, in every version: a viewer can compare them. */
-export function trackingUid(input: SegInput, label: string): Uid {
-  return derivedUid("tracking", input.source.seriesUid, input.model.name, label);
+export function trackingUid(input: SegInput, name: string): Uid {
+  return derivedUid("tracking", input.source.seriesUid, input.model.name, name);
 }
 
 function labelMapHash({ findings }: SegInput, frames: readonly Frame[], packed: Uint8Array): string {
@@ -58,11 +58,12 @@ function mapping({ segments }: SegInput, frames: readonly Frame[]): string {
   const values = new Set(frames.map(({ value }) => value));
   return JSON.stringify(
     [...values].map((value) => {
-      const { label, category, type, modifier, anatomy, color } = segments.get(value)!;
-      const codes = [category, type, modifier, anatomy].map(
+      const { label, color, trackingId, ...coded } = segments.get(value)!;
+      const { category, type, modifier, anatomy, anatomyModifier } = coded;
+      const codes = [category, type, modifier, anatomy, anatomyModifier].map(
         (code) => code && [code.scheme, code.value, code.meaning],
       );
-      return [value, label, codes, color];
+      return [value, label, codes, color, trackingId];
     }),
   );
 }

@@ -3,6 +3,7 @@
 /** PS3.3 8.8, Code Sequence macro. */
 export interface Code {
   readonly value: string;
+  /** Empty: the value is a URN or URL. */
   readonly scheme: string;
   readonly meaning: string;
 }
@@ -18,8 +19,12 @@ export interface SegmentDefinition {
   readonly modifier?: Code;
   /** Anatomic region, where the type is a finding. */
   readonly anatomy?: Code;
+  /** Of the anatomic region, such as its laterality. */
+  readonly anatomyModifier?: Code;
   /** 0 to 255 each. */
   readonly color?: readonly [red: number, green: number, blue: number];
+  /** (0062,0020) Tracking ID; without it, of model and label. */
+  readonly trackingId?: string;
 }
 
 /** By label value, from 1. */

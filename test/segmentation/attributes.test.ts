@@ -160,6 +160,31 @@ test("a segment carries its codes, algorithm, tracking and colour", () => {
   expect(wordsAt(one!, "0062000d")[0]).toBe(65535);
 });
 
+test("a finding has the side of its anatomy, a URN for its code, and a tracking ID of its own", () => {
+  const one = {
+    label: "Cyst",
+    category: { scheme: "SCT", value: "49755003", meaning: "Morphologically Abnormal Structure" },
+    type: { scheme: "", value: "urn:oid:1.2.840.99.1", meaning: "Cyst" },
+    anatomy: { scheme: "SCT", value: "15924003", meaning: "Maxillary sinus" },
+    anatomyModifier: { scheme: "SCT", value: "7771000", meaning: "Left" },
+    trackingId: "cyst-left",
+  };
+  const segmentOf = (changes: Partial<typeof one>): Item =>
+    items(
+      dataSetOf({ segments: new Map([1, 2, 3].map((value) => [value, { ...one, ...changes }])) }),
+      "00620002",
+    )[0]!;
+  const found = segmentOf({});
+  expect(code(found, "0062000f")).toEqual([undefined, undefined, "Cyst"]);
+  expect(textAt(inside(found, "0062000f"), "00080120")).toBe("urn:oid:1.2.840.99.1");
+  expect(code(found, "00082218")).toEqual(["15924003", "SCT", "Maxillary sinus"]);
+  expect(code(found, "00082218", "00082220")).toEqual(["7771000", "SCT", "Left"]);
+  expect(textAt(found, "00620020")).toBe("cyst-left");
+  const uid = (item: Item) => textAt(item, "00620021");
+  expect(uid(segmentOf({ label: "Zyste" }))).toBe(uid(found));
+  expect(uid(segmentOf({ trackingId: "cyst-right" }))).not.toBe(uid(found));
+});
+
 test("labels keep their script, as one value of at most 64 characters", () => {
   const [one] = [...inputFor(series, map).segments.values()];
   const named = ["下顎\\右", "ä".repeat(80), "Zahn"].map(

@@ -39,6 +39,32 @@ test("retired SNOMED-RT codes are refused, under their own scheme and under SCT"
   expect(wrong("SCT:T-11180:Mandible")).toMatch(/no SNOMED CT identifier/);
 });
 
+test("the refusal of a retired code names its successor where it is known", () => {
+  expect(wrong("SRT:T-11180:Mandible")).toMatch(/: write SCT:91609006:Mandible$/);
+  expect(wrong("SCT:T-54640:Milchzahn")).toMatch(
+    /; write SCT:17505006:Deciduous maxillary right first molar tooth$/,
+  );
+  expect(wrong("SRT:T-D0050:Tissue")).toMatch(/write SCT:85756007/);
+  expect(wrong("SRT:T-99999:x")).toMatch(/: give the SCT identifier$/);
+});
+
+test("a URN or URL stands for scheme and value, and its meaning is what follows the last colon", () => {
+  expect(parseCode("urn:oid:1.2.840.99:Left canal")).toEqual({
+    kind: "code",
+    code: { scheme: "", value: "urn:oid:1.2.840.99", meaning: "Left canal" },
+  });
+  expect(parseCode("http://example.org/canal#left:Left canal")).toEqual({
+    kind: "code",
+    code: { scheme: "", value: "http://example.org/canal#left", meaning: "Left canal" },
+  });
+  expect(wrong("urn:lex:a b:Canal")).toMatch(/no URN/);
+  expect(wrong("urn:oid:1.2:")).toMatch(/meaning is empty/);
+  expect(codeItem({ scheme: "", value: "urn:oid:1.2.840.99", meaning: "Left canal" })).toEqual({
+    URNCodeValue: "urn:oid:1.2.840.99",
+    CodeMeaning: "Left canal",
+  });
+});
+
 test("what would not fit its value representation is refused", () => {
   expect(wrong("A SCHEME OF 17 CH:1:x")).toMatch(/coding scheme/);
   expect(wrong(`DCM:1:${"m".repeat(65)}`)).toMatch(/longer than 64/);

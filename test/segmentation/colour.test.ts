@@ -47,6 +47,13 @@ test("every colour comes back within 2 of 255", () => {
   );
 });
 
+test("neighbours in the palette are told apart, where it starts again too", () => {
+  for (let value = 1; value <= 40; value++) {
+    const [a, b] = [lab(paletteColour(value)), lab(paletteColour(value + 1))];
+    expect(Math.hypot(...a.map((one, at) => one - b[at]!)), `${value}`).toBeGreaterThan(40);
+  }
+});
+
 test("a label without a colour keeps one of its own, and the palette starts again at its end", () => {
   expect(paletteColour(1)).toEqual([230, 25, 75]);
   expect(paletteColour(2)).toEqual([60, 180, 75]);

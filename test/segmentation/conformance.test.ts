@@ -49,6 +49,7 @@ test.each([
   ["SegmentSequence > SegmentLabel"],
   ["SegmentSequence > SegmentedPropertyTypeCodeSequence > CodeMeaning"],
   ["SegmentSequence > SegmentedPropertyTypeCodeSequence > CodeValue"],
+  ["SegmentSequence > SegmentedPropertyTypeCodeSequence > CodingSchemeDesignator"],
   ["SegmentSequence > SegmentationAlgorithmIdentificationSequence > AlgorithmVersion"],
   ["SharedFunctionalGroupsSequence > PixelMeasuresSequence > PixelSpacing"],
   ["PerFrameFunctionalGroupsSequence > PlanePositionSequence > ImagePositionPatient"],
@@ -59,6 +60,14 @@ test.each([
     const broken = changed(dataSet, keywords, element);
     expect(() => assertConformant(broken, pixelBytes)).toThrow(`Segmentation: ${path} has no value`);
   }
+});
+
+test("a code that is a URN needs neither Code Value nor scheme", () => {
+  const type = ["SegmentSequence", "SegmentedPropertyTypeCodeSequence"];
+  const bare = changed(changed(dataSet, [...type, "CodeValue"]), [...type, "CodingSchemeDesignator"]);
+  const urn = changed(bare, [...type, "URNCodeValue"], text("UR", "urn:oid:1.2.3"));
+  expect(() => assertConformant(bare, pixelBytes)).toThrow("CodeValue has no value");
+  expect(() => assertConformant(urn, pixelBytes)).not.toThrow();
 });
 
 test("an attribute that may be empty must still be there", () => {

@@ -76,8 +76,16 @@ test("another meaning or colour of a label makes another object", () => {
       segments: new Map([...input.segments].map(([value, one]) => [value, { ...one, ...changes }])),
     });
   const jaw = { scheme: "SCT", value: "661005", meaning: "Jaw region" };
-  const sops = [change({ type: jaw }).sop, change({ modifier: jaw }).sop, change({ color: [1, 2, 3] }).sop];
-  expect(new Set([before.sop, ...sops]).size).toBe(4);
+  const changes = [
+    { type: jaw },
+    { modifier: jaw },
+    { anatomy: jaw },
+    { anatomyModifier: jaw },
+    { trackingId: "jaw" },
+    { color: [1, 2, 3] },
+  ];
+  const sops = changes.map((each) => change(each).sop);
+  expect(new Set([before.sop, ...sops]).size).toBe(7);
 });
 
 test("another model tracks other things", () => {

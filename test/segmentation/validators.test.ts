@@ -41,6 +41,30 @@ const cases: readonly (readonly [string, KeywordRecord, Partial<SegInput>])[] = 
       ),
     },
   ],
+  [
+    "a URN as code",
+    {},
+    {
+      segments: new Map(
+        [...segmentsFor([1, 2, 3])].map(([value, one]) => [
+          value,
+          { ...one, type: { scheme: "", value: "urn:oid:1.2.840.99.1", meaning: "Guide" } },
+        ]),
+      ),
+    },
+  ],
+  [
+    "the side of an anatomy and a tracking ID",
+    {},
+    {
+      segments: new Map(
+        [...segmentsFor([1, 2, 3])].map(([value, one]) => [
+          value,
+          { ...one, ...everything, anatomyModifier: everything.modifier, trackingId: `finding-${value}` },
+        ]),
+      ),
+    },
+  ],
   ["names that need cleaning", {}, { model: { name: "Zähne\\v2^β", version: "2.0 (β)" } }],
 ];
 

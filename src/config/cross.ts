@@ -5,9 +5,11 @@
  * Out:  findings.
  */
 import { suggestion } from "../routing/nearest.ts";
+import { segmentFindings } from "./cross-segments.ts";
 import type { Finding } from "./problems.ts";
 import { LISTEN_DEFAULT } from "./schema/dicom.ts";
 import type { Path } from "./source.ts";
+import { entries, type Group, group, list } from "./written.ts";
 
 export function crossCheck(written: unknown): readonly Finding[] {
   const config = group(written);
@@ -16,14 +18,12 @@ export function crossCheck(written: unknown): readonly Finding[] {
     ...ruleTargets(config, "models", "models"),
     ...ruleTargets(config, "sendTo", "destinations"),
     ...modelSlots(config),
-    ...modelLabels(config),
+    ...segmentFindings(config["models"]),
     ...modelOutputs(config),
     ...loops(config),
     ...openDoor(config),
   ];
 }
-
-type Group = Readonly<Record<string, unknown>>;
 
 function ruleNames({ rules }: Group): readonly Finding[] {
   const names = list(rules).map((rule) => group(rule)["name"]);
@@ -68,22 +68,6 @@ function modelSlots(config: Group): readonly Finding[] {
   );
 }
 
-function modelLabels(config: Group): readonly Finding[] {
-  return entries(config["models"]).flatMap(([model, settings]) => {
-    const first = new Map<unknown, string>();
-    return entries(settings["segments"]).flatMap(([value, { label }]) => {
-      const other = first.get(label);
-      if (typeof label !== "string") return [];
-      if (other === undefined) {
-        first.set(label, value);
-        return [];
-      }
-      const path = ["models", model, "segments", value, "label"];
-      return [onValue(path, `segment ${other} has the label ${JSON.stringify(label)} already`)];
-    });
-  });
-}
-
 function modelOutputs(config: Group): readonly Finding[] {
   return entries(config["models"]).flatMap(([model, { request, response }]) => {
     if (group(request)["format"] !== "nifti" || !Object.hasOwn(group(response), "output")) return [];
@@ -124,19 +108,4 @@ function isLoopback(host: string): boolean {
 
 function onValue(path: Path, message: string): Finding {
   return { path, part: "value", message };
-}
-
-function group(value: unknown): Group {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Group) : {};
-}
-
-function list(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
-}
-
-function entries<Value = Group>(
-  value: unknown,
-  as: (value: unknown) => Value = group as (value: unknown) => Value,
-): readonly (readonly [string, Value])[] {
-  return Object.entries(group(value)).map(([name, each]) => [name, as(each)]);
 }

@@ -47,17 +47,17 @@ function groupsOf(schema: JsonSchema, setting: string): readonly Row[] {
       return rowsOf(whole, setting, false);
     });
   }
-  if (schema.properties) {
-    return Object.entries(schema.properties).flatMap(([key, inner]) =>
-      typeof inner === "object"
-        ? rowsOf(inner, setting ? `${setting}.${key}` : key, schema.required?.includes(key) ?? false)
-        : [],
-    );
-  }
   const { additionalProperties: entry, propertyNames: name, items } = schema;
-  if (typeof entry === "object" && typeof name === "object") {
-    return rowsOf(entry, `${setting}.<${name.title ?? "name"}>`, false);
-  }
+  const named = Object.entries(schema.properties ?? {}).flatMap(([key, inner]) =>
+    typeof inner === "object"
+      ? rowsOf(inner, setting ? `${setting}.${key}` : key, schema.required?.includes(key) ?? false)
+      : [],
+  );
+  const free =
+    typeof entry === "object" && typeof name === "object"
+      ? rowsOf(entry, `${setting}.<${name.title ?? "name"}>`, false)
+      : [];
+  if (named.length + free.length > 0) return [...named, ...free];
   return typeof items === "object" && !Array.isArray(items) ? rowsOf(items, `${setting}[]`, false) : [];
 }
 

@@ -112,6 +112,8 @@ models:
           },
         ],
       ]),
+      onUnknownLabel: "refuse",
+      absentSegments: "drop",
     },
   ]);
   expect(Object.keys(config.models.get("canal")?.segments.get(300) ?? {})).not.toContain("anatomy");
@@ -216,7 +218,7 @@ lgo: {}
     `12:19: models.teeth.slots.gpu: found 2, allowed: at most 1, the places that gpu has`,
     `12:22: models.teeth.slots.gpy: there is no gpy in slots; did you mean gpu?`,
     `13:24: models.teeth.request.format: found "niftii", allowed: nifti or kserve`,
-    `16:7: models.teeth.segments.0: found "0", allowed: a label value from 1 to 65535`,
+    `16:7: models.teeth.segments.0: found "0", allowed: a label value from 1 to 65535; 0 is the background`,
     `17:32: models.teeth.segments.1.category: "1" is no SNOMED CT identifier: 6 to 18 digits`,
     `17:49: models.teeth.segments.1.type: coding scheme SRT is retired: give the SCT identifier`,
     `18:19: models.teeth.segments.2.label: segment 1 has the label "B" already`,
@@ -226,8 +228,8 @@ lgo: {}
     `21:39: models.bone.request.body.multipart.filename: is missing: text of 1 to 128 characters`,
     `21:62: models.bone.request.body.multipart.filname: unknown key "filname"; did you mean filename?`,
     `22:17: models.bone.response.output: only a model with the request format kserve has named outputs`,
-    `23:15: models.bone.segments: no segment, allowed: at least one by its label value`,
-    `24:3: models.air.segments: is missing: segments by label value`,
+    `23:15: models.bone.segments: no segment, allowed: at least one by its label value, or a preset`,
+    `24:3: models.air.segments: is missing: segments by label value, or a preset`,
     `26:37: models.air.request.body: found "rw", allowed: raw or { multipart: { field, filename } }`,
     `28:23: rules[0].when: Modalty is no DICOM keyword; did you mean Modality?`,
     `28:42: rules[0].when: SliceThicknes is no DICOM keyword; did you mean SliceThickness?`,

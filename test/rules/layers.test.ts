@@ -53,7 +53,10 @@ const CONFIG_MAY_IMPORT = new Set([
   "routing/expression.ts",
   "routing/nearest.ts",
   "segmentation/codes.ts",
+  "segmentation/concept.ts",
+  "segmentation/definition.ts",
   "segmentation/segment.ts",
+  "segmentation/vocabulary.ts",
 ]);
 
 /** By package: where it is known. A prefix of the path of a file in src. */

@@ -8,7 +8,8 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { jsonSchema, jsonSchemaFile } from "../../src/config/json-schema.ts";
-import { loadConfig } from "../../src/config/load.ts";
+import { loadConfig, parseConfig } from "../../src/config/load.ts";
+import { LABEL_PRESETS } from "../../src/config/presets.ts";
 import { settingsTable } from "../../src/config/settings-table.ts";
 
 const SCHEMA = "config/node.schema.json";
@@ -75,6 +76,27 @@ test.each(EXAMPLES)("the keys of config/%s are keys of the JSON Schema", (name) 
   const known = jsonSchema().properties ?? {};
   const written = parse(readFileSync(`config/${name}`, "utf8")) as object;
   expect(Object.keys(written).filter((key) => !(key in known))).toEqual([]);
+});
+
+const README = readFileSync("README.md", "utf8");
+
+test("the example node of the README loads", () => {
+  const [, example = ""] = /```yaml\n(# yaml-language-server[^]*?)```/.exec(README) ?? [];
+  expect(example).toContain("models:");
+  expect(parseConfig(example, "README.md")).toMatchObject({ kind: "ok" });
+});
+
+test("every example of labels in the README loads, and its presets are those that are shipped", () => {
+  const [, section = ""] = /### Name the labels\n([^]*?)\n### /.exec(README) ?? [];
+  const examples = Array.from(section.matchAll(/```yaml\n(segments:[^]*?)```/g), ([, text = ""]) => text);
+  expect(examples).toHaveLength(2);
+  for (const example of examples) {
+    const model = `    url: http://a/b\n    request: { format: nifti }\n${example.replace(/^/gm, "    ")}`;
+    const node = `node: { aeTitle: A, dataDir: d }\ndicom: { callers: [{ aeTitle: A, from: "*" }] }\nmodels:\n  a:\n${model}`;
+    expect(parseConfig(node, "README.md")).toMatchObject({ kind: "ok" });
+  }
+  const presets = Array.from(section.matchAll(/^\| `([a-z0-9-]+)` \|/gm), ([, name]) => name);
+  expect(presets.toSorted()).toEqual(LABEL_PRESETS);
 });
 
 // SNOMED CT identifiers by FDI number, PS3.16 CID 4018: a transposed digit would name another tooth.

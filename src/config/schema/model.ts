@@ -1,20 +1,7 @@
 /** Settings of a model: where it is, how to ask it, what it answers, what its labels mean. */
 import * as z from "zod";
-import { parseCode } from "../../segmentation/codes.ts";
-import type { SegmentDefinition } from "../../segmentation/segment.ts";
-import {
-  bytes,
-  choice,
-  duration,
-  expected,
-  found,
-  line,
-  named,
-  section,
-  text,
-  url,
-  whole,
-} from "../kinds.ts";
+import { bytes, choice, duration, expected, line, named, section, url, whole } from "../kinds.ts";
+import { segments } from "./segments.ts";
 
 const multipart = section({
   field: line(64).describe("Name of the form field that carries the file."),
@@ -77,48 +64,6 @@ const response = section({
   maxBytes: bytes("1KiB", "16GiB").prefault("1GiB").describe("Largest answer taken."),
 });
 
-function code() {
-  return text("a code as scheme:value:meaning", (written, refuse) => {
-    const parsed = parseCode(written);
-    return parsed.kind === "code" ? parsed.code : refuse(parsed.reason);
-  });
-}
-
-const channel = whole(0, 255);
-
-const segment = section({
-  label: line(64).describe("(0062,0005) Segment Label, unique in the model."),
-  category: code().describe("Segmented Property Category (PS3.16 CID 7150)."),
-  type: code().describe("Segmented Property Type (PS3.16 CID 7151)."),
-  modifier: z
-    .exactOptional(code())
-    .describe("Modifier of the type, such as the laterality (PS3.16 CID 244)."),
-  anatomy: z.exactOptional(code()).describe("Anatomic region, where the type is a finding."),
-  color: z
-    .exactOptional(
-      z.tuple([channel, channel, channel], { error: expected("[red, green, blue], 0 to 255 each") }),
-    )
-    .meta({ title: "[red, green, blue], 0 to 255 each" })
-    .describe("Recommended display colour."),
-});
-
-const LABELS = "a label value from 1 to 65535";
-const label = z
-  .string()
-  .regex(/^[1-9]\d{0,4}$/, { error: expected(LABELS) })
-  .refine((value) => Number(value) <= 65535, { error: ({ input }) => found(input, LABELS) })
-  .meta({ title: "label" });
-
-const segments = z
-  .record(label, segment, { error: expected("segments by label value") })
-  .refine((byLabel) => Object.keys(byLabel).length > 0, {
-    error: "no segment, allowed: at least one by its label value",
-  })
-  .transform(
-    (byLabel): ReadonlyMap<number, SegmentDefinition> =>
-      new Map(Object.entries(byLabel).map(([value, definition]) => [Number(value), definition])),
-  );
-
 const model = section({
   url: url().describe("Where the request is sent by POST; called as it is, redirects are not followed."),
   version: line(64)
@@ -138,6 +83,14 @@ const model = section({
     .prefault("no-finding")
     .describe("What an answer without any segment is: no finding, or a fault to be looked at."),
   segments,
+  onUnknownLabel: choice("refuse", "generic")
+    .prefault("refuse")
+    .describe(
+      "A label value without a segment: the result stays here, or leaves as tissue named after the value.",
+    ),
+  absentSegments: choice("drop", "describe")
+    .prefault("drop")
+    .describe("A segment that the answer has no voxel of: left out of the object, or described in it."),
 }).transform(({ deadline, ...rest }) => ({ ...rest, deadlineMs: deadline }));
 
 export const models = named("models", model);

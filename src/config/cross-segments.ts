@@ -11,7 +11,7 @@ import type { SegmentDefinition, Segments } from "../segmentation/segment.ts";
 import { found } from "./kinds.ts";
 import { LABEL_PRESETS, labelPreset } from "./presets.ts";
 import type { Finding } from "./problems.ts";
-import { segment } from "./schema/segment.ts";
+import { isBackground, segment } from "./schema/segment.ts";
 import { LABEL_VALUE } from "./schema/segments.ts";
 import type { Path } from "./source.ts";
 import { entries, type Group, group } from "./written.ts";
@@ -26,7 +26,7 @@ export function segmentFindings(models: unknown): readonly Finding[] {
 
 function findingsOf(written: Group, path: Path): readonly Finding[] {
   const { preset, ...byLabel } = written;
-  if (Object.keys(written).length === 0)
+  if (Object.keys(written).every((key) => key === "0" && isBackground(written[key])))
     return [onValue(path, "no segment, allowed: at least one by its label value, or a preset")];
   const table =
     typeof preset === "string" && LABEL_PRESETS.includes(preset) ? labelPreset(preset) : undefined;
@@ -67,8 +67,7 @@ const LABELS = "a label value from 1 to 65535";
 
 function keyFault(key: string, entry: unknown): string | undefined {
   if (!LABEL_VALUE.test(key) || Number(key) > 65535) return found(key, LABELS) + suggestion(key, ["preset"]);
-  const isBackground = typeof entry === "string" && /^\s*background\s*$/i.test(entry);
-  return key === "0" && !isBackground ? `${found(key, LABELS)}; 0 is the background` : undefined;
+  return key === "0" && !isBackground(entry) ? `${found(key, LABELS)}; 0 is the background` : undefined;
 }
 
 /** Labels and tracking IDs of a model so far; a preset's count, save for the entries that are written anew. */

@@ -9,6 +9,7 @@ import type { KeywordRecord } from "../dicom/build.ts";
 import type { Code } from "./segment.ts";
 import { hasControls } from "./text.ts";
 import { SUCCESSORS } from "./vocabulary/retired.ts";
+import { isConceptId } from "./vocabulary/sct.ts";
 import { termOfCode } from "./vocabulary.ts";
 
 export type ParsedCode =
@@ -55,6 +56,8 @@ function faultOf({ scheme, value, meaning }: Code, isUrn: boolean): string | und
     const hint = SUCCESSORS.has(value) ? `; ${successorOf(value)}` : "";
     return `"${value}" is no SNOMED CT identifier: 6 to 18 digits${hint}`;
   }
+  if (scheme === "SCT" && !isConceptId(value))
+    return `"${value}" is no SNOMED CT concept: its check digit says that a digit is wrong`;
   if (meaning === "") return "the code meaning is empty";
   if (Array.from(meaning).length > LONG_STRING)
     return `the code meaning is longer than ${LONG_STRING} characters`;

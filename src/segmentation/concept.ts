@@ -2,7 +2,7 @@
  * A concept as the config writes it, by name or by code, and what the vocabulary knows about it. Pure.
  *
  * A code may be written for what the table knows too, with a meaning in another language: the code stays as it is
- * written, category and colour come from the table.
+ * written, category and colour come from the table. A meaning that is the name of something else is a slip.
  */
 import { parseCode } from "./codes.ts";
 import type { Code } from "./segment.ts";
@@ -40,5 +40,10 @@ function readCode(text: string): Read {
   const parsed = parseCode(text);
   if (parsed.kind === "wrong") return parsed;
   const term = termOfCode(parsed.code);
+  const named = findTerm(parsed.code.meaning);
+  if (term && named.kind === "term" && named.term !== term) {
+    const { scheme, value, meaning } = parsed.code;
+    return { kind: "wrong", reason: `${scheme}:${value} is ${term.label}, not ${meaning}` };
+  }
   return { kind: "concept", concept: { code: parsed.code, ...(term && { term }) } };
 }

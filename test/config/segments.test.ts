@@ -160,9 +160,10 @@ test("segments are a group, and not an empty one", () => {
   expect(problemsOf("[mandible]")[0]).toMatch(
     /^8:15: models.a.segments: found \["mandible"\], allowed: segments/,
   );
-  expect(problemsOf("{}")).toEqual([
-    "8:15: models.a.segments: no segment, allowed: at least one by its label value, or a preset",
-  ]);
+  for (const empty of ["{}", "{ 0: background }"])
+    expect(problemsOf(empty)).toEqual([
+      "8:15: models.a.segments: no segment, allowed: at least one by its label value, or a preset",
+    ]);
 });
 
 test("what is to become of unknown labels and absent segments is refuse and drop, or generic and describe", () => {

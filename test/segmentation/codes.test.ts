@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { CODE, codeItem, parseCode } from "../../src/segmentation/codes.ts";
+import { readConcept as reading } from "../../src/segmentation/concept.ts";
 
 function wrong(text: string): string {
   const parsed = parseCode(text);
@@ -37,6 +38,24 @@ test("retired SNOMED-RT codes are refused, under their own scheme and under SCT"
   expect(wrong("SRT:T-11180:Mandible")).toMatch(/retired/);
   expect(wrong("SNM3:T-11180:Mandible")).toMatch(/retired/);
   expect(wrong("SCT:T-11180:Mandible")).toMatch(/no SNOMED CT identifier/);
+});
+
+test("a SNOMED CT identifier with a digit wrong or two swapped is refused", () => {
+  expect(wrong("SCT:866060002:Tooth 36")).toMatch(/check digit/);
+  expect(wrong("SCT:866006003:Tooth 36")).toMatch(/check digit/);
+  expect(wrong("SCT:91609015:Mandible")).toMatch(/check digit/); // that of a description, not of a concept
+  expect(parseCode("SCT:123037004:Anatomical Structure").kind).toBe("code");
+  expect(parseCode("SCT:335061000119105:Extension").kind).toBe("code");
+});
+
+test("a meaning that names another thing than the code is refused", () => {
+  expect(reading("SCT:91609006:Maxilla")).toEqual({
+    kind: "wrong",
+    reason: "SCT:91609006 is Mandible, not Maxilla",
+  });
+  expect(reading("SCT:866006002:Tooth 46")).toMatchObject({ reason: expect.stringMatching(/not Tooth 46$/) });
+  for (const fine of ["SCT:91609006:Unterkiefer", "SCT:91609006:lower jaw", "99X:1:Mandible"])
+    expect(reading(fine).kind, fine).toBe("concept");
 });
 
 test("the refusal of a retired code names its successor where it is known", () => {

@@ -74,10 +74,13 @@ const settings = section({
     .describe("(0062,0020) Tracking ID, to be kept when the label changes; by default model and label."),
 });
 
-const BACKGROUND = /^\s*background\s*$/i;
+/** Label 0 may be written out. */
+export function isBackground(written: unknown): boolean {
+  return typeof written === "string" && /^\s*background\s*$/i.test(written);
+}
 
 const short = text(NAME_OR_CODE, (written, refuse) => {
-  if (BACKGROUND.test(written)) return "background" as const;
+  if (isBackground(written)) return "background" as const;
   const type = concept(written, refuse);
   return type && { type };
 }).describe("What the label value means, in one word or code; 0 may only be background.");

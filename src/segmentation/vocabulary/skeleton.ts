@@ -56,6 +56,7 @@ function series(
 ): readonly Row[] {
   return codes.split(" ").map((pair, at) => {
     const [name = "", value = ""] = pair.split(":");
-    return [value, ...named(name, at)];
+    const [meaning, also] = named(name, at);
+    return [value, meaning, also];
   });
 }

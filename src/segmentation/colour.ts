@@ -30,6 +30,20 @@ export function paletteColour(labelValue: number): Rgb {
   return PALETTE[(labelValue - 1) % PALETTE.length]!;
 }
 
+/**
+ * A light colour of a hue (HSV, value 0.95).
+ *
+ * @param hue         in degrees, 0 is red
+ * @param saturation  0 (white) to 1
+ */
+export function hueColour(hue: number, saturation: number): Rgb {
+  const channel = (offset: number): number => {
+    const sector = (offset + hue / 60) % 6;
+    return Math.round(242 * (1 - saturation * Math.max(0, Math.min(sector, 4 - sector, 1))));
+  };
+  return [channel(5), channel(3), channel(1)];
+}
+
 /** Told apart on grey images, neighbours in contrast. */
 const PALETTE: readonly Rgb[] = [
   [230, 25, 75],

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { paletteColour, type Rgb, storedLab } from "../../src/segmentation/colour.ts";
+import { hueColour, paletteColour, type Rgb, storedLab } from "../../src/segmentation/colour.ts";
 
 /** L*, a*, b* as numbers again. */
 function lab(rgb: Rgb): readonly number[] {
@@ -45,6 +45,19 @@ test("every colour comes back within 2 of 255", () => {
       return back.every((value, at) => Math.abs(value - rgb[at]!) <= 2);
     }),
   );
+});
+
+test("a hue is a colour of the wheel", () => {
+  expect([0, 60, 120, 180, 240, 300, 360].map((hue) => hueColour(hue, 1))).toEqual([
+    [242, 0, 0],
+    [242, 242, 0],
+    [0, 242, 0],
+    [0, 242, 242],
+    [0, 0, 242],
+    [242, 0, 242],
+    [242, 0, 0],
+  ]);
+  expect(hueColour(200, 0)).toEqual([242, 242, 242]);
 });
 
 test("neighbours in the palette are told apart, where it starts again too", () => {

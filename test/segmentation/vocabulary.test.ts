@@ -205,6 +205,18 @@ test("neighbouring teeth, and the parts of a jaw, differ in colour", () => {
     }
 });
 
+test("no two of the 52 teeth share a colour, and opposing teeth differ too", () => {
+  const colours = TEETH.map(({ color }) => storedLab(color!));
+  expect(new Set(colours.map(String)).size).toBe(52);
+  const at = (label: string) => colours[TEETH.findIndex((tooth) => tooth.label === label)]!;
+  for (const place of [1, 2, 3, 4, 5, 6, 7, 8])
+    for (const [upper, lower] of [
+      [1, 4],
+      [2, 3],
+    ] as const)
+      expect(distance(at(`Tooth ${upper}${place}`), at(`Tooth ${lower}${place}`))).toBeGreaterThan(20);
+});
+
 /** ΔE*ab of two stored colours. */
 function distance(a: readonly number[], b: readonly number[]): number {
   const [l = 0, u = 0, v = 0] = a.map((value, at) => value - b[at]!);

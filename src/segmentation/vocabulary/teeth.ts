@@ -5,7 +5,7 @@
  * permanent teeth; checked against the national FDI tables of Belgium (ehealth.fgov.be) and Indonesia (SATUSEHAT).
  * Each code names quadrant and side, so no modifier goes beside it.
  */
-import { paletteColour } from "../colour.ts";
+import { hueColour, type Rgb } from "../colour.ts";
 import { CATEGORY, type Term } from "./term.ts";
 
 const PERMANENT = `
@@ -43,7 +43,17 @@ function teeth(set: keyof typeof BACK, codes: string): readonly Term[] {
         category: CATEGORY.structure,
         type: { scheme: "SCT", value, meaning: `${set} ${quadrant} ${tooth} tooth` },
         side: "own",
-        color: paletteColour(Number(number)),
+        color: colourOf(Number(number[0]), Number(number[1])),
       };
     });
+}
+
+/**
+ * A hue for each place, a turn of it for each quadrant, so that no two teeth of a set share a colour; neighbours, the
+ * midline and the opposing jaw included, lie far apart on the wheel. Deciduous teeth are paler.
+ */
+function colourOf(quadrant: number, place: number): Rgb {
+  const turn = (quadrant - 1) % 4;
+  const hue = 45 * (place + [0, 4, 6, 2][turn]!) + 11.25 * turn;
+  return hueColour(hue, (place % 2 === 1 ? 0.6 : 0.4) * (quadrant > 4 ? 0.6 : 1));
 }

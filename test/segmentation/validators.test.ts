@@ -3,6 +3,7 @@ import { mkdtempDisposable, readdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "vitest";
+import { LABEL_PRESETS, labelPreset } from "../../src/config/presets.ts";
 import type { KeywordRecord } from "../../src/dicom/build.ts";
 import type { SegInput } from "../../src/segmentation/input.ts";
 import { encodeSegmentation } from "../../src/segmentation/seg.ts";
@@ -75,6 +76,21 @@ for (const [what, extra, changes] of cases)
     const path = await write(inputFor(series, labelMap(series, boxes(series.size, 3)), changes), folder.path);
     expect(await said("dciodvfy", "-new", path)).toEqual(["Segmentation"]);
     expect(await said("dcentvfy", ...(await writeSeries(series, folder.path)), path)).toEqual([]);
+    const dump = await said("dcmdump", "+L", path);
+    expect(dump.filter((line) => /^[WEF]:|error|warning/i.test(line))).toEqual([]);
+  });
+
+for (const preset of LABEL_PRESETS)
+  validated(`label preset ${preset}: dciodvfy and dcmdump are silent on every code of it`, async () => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), "isocenter-"));
+    const segments = labelPreset(preset);
+    const values = [...segments.keys()];
+    const series = stack({ columns: 21, rows: 18, slices: 2, orientation: AXIAL, step: [0, 0, 2] });
+    const map = labelMap(series, (i, j, k) => values[i + 21 * j + 378 * k] ?? 0);
+    const encoded = encodeSegmentation(inputFor(series, map, { segments }));
+    expect(encoded).toMatchObject({ kind: "seg", segments: values.length });
+    const path = await write(inputFor(series, map, { segments }), folder.path);
+    expect(await said("dciodvfy", "-new", path)).toEqual(["Segmentation"]);
     const dump = await said("dcmdump", "+L", path);
     expect(dump.filter((line) => /^[WEF]:|error|warning/i.test(line))).toEqual([]);
   });

@@ -229,7 +229,7 @@ lgo: {}
     `21:62: models.bone.request.body.multipart.filname: unknown key "filname"; did you mean filename?`,
     `22:17: models.bone.response.output: only a model with the request format kserve has named outputs`,
     `23:15: models.bone.segments: no segment, allowed: at least one by its label value, or a preset`,
-    `24:3: models.air.segments: is missing: segments by label value, or a preset`,
+    `24:3: models.air.segments: is missing: segments by label value, or { preset: NAME }`,
     `26:37: models.air.request.body: found "rw", allowed: raw or { multipart: { field, filename } }`,
     `28:23: rules[0].when: Modalty is no DICOM keyword; did you mean Modality?`,
     `28:42: rules[0].when: SliceThicknes is no DICOM keyword; did you mean SliceThickness?`,

@@ -157,6 +157,9 @@ test("an entry beside a preset may not take the label of one in it, and may once
 });
 
 test("segments are a group, and not an empty one", () => {
+  expect(problemsOf("fdi-teeth")).toEqual([
+    `8:15: models.a.segments: found "fdi-teeth", allowed: segments by label value, or { preset: NAME }`,
+  ]);
   expect(problemsOf("[mandible]")[0]).toMatch(
     /^8:15: models.a.segments: found \["mandible"\], allowed: segments/,
   );

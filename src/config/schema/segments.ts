@@ -32,7 +32,7 @@ export const segments = z
         .exactOptional(preset)
         .describe("A whole label table; entries beside it add to it or change it."),
     },
-    { error: expected("segments by label value, or a preset") },
+    { error: expected("segments by label value, or { preset: NAME }") },
   )
   .catchall(segment)
   .meta({ propertyNames: { title: "label", pattern: `^(?:preset|0|[1-9]\\d{0,4})$` } })

@@ -43,6 +43,34 @@ program
   });
 
 program
+  .command("plan")
+  .description(
+    "which rule, models and destinations each series of a folder would get, and why; sends nothing",
+  )
+  .argument("<folder>", "DICOM folder")
+  .requiredOption("-c, --config <file>", "config file")
+  .option("--against <file>", "another config: show what would be decided otherwise")
+  .option("--calling <ae>", "the calling AE title that rules see", "ANY")
+  .option("--json", "as JSON", false)
+  .action(
+    async (folder: string, options: { config: string; against?: string; calling: string; json: boolean }) => {
+      const { plan } = await import("./commands/plan.ts");
+      exitWith(await plan({ folder, ...options }, { print, complain }));
+    },
+  );
+
+program
+  .command("send")
+  .description("send every DICOM file of a folder by C-STORE")
+  .argument("<folder>", "DICOM folder")
+  .requiredOption("--to <peer>", "AE@HOST:PORT")
+  .option("--calling <ae>", "our AE title", "ISOCENTER")
+  .action(async (folder: string, options: { to: string; calling: string }) => {
+    const { send } = await import("./commands/send.ts");
+    exitWith(await send({ folder, ...options }, process.stdout));
+  });
+
+program
   .command("demo")
   .description("the whole way of one study on this machine: sequentially, then all models at once")
   .argument("[folder]", "DICOM folder to use instead of the synthetic dental CBCT")

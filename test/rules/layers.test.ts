@@ -41,7 +41,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   // A client of the node and of the models, like any other; the node itself only as a whole.
   demo: ["base", "dicom", "association", "ops", "config", "node.ts"],
-  commands: ["base", "dicom", "association", "ops", "config", "demo", "node.ts"],
+  commands: ["base", "dicom", "association", "routing", "volume", "ops", "config", "demo", "node.ts"],
   "main.ts": ["base", "commands", "demo"],
 };
 

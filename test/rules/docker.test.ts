@@ -53,3 +53,20 @@ test("the config that compose mounts is that of the demo, between the containers
   }
   expect(ours.config.node.dataDir).toBe("/var/lib/isocenter");
 });
+
+test("the systemd unit starts what is there, as a user of its own, and may write one folder only", () => {
+  const unit = readFileSync("docker/isocenter.service", "utf8");
+  const value = (key: string): string | undefined => new RegExp(`^${key}=(.*)$`, "m").exec(unit)?.[1];
+  expect(value("ExecStart")).toBe("/usr/bin/env isocenter start -c /etc/isocenter/node.yaml");
+  expect(value("User")).toBe("isocenter");
+  expect(value("ProtectSystem")).toBe("strict");
+  expect(value("StateDirectory")).toBe("isocenter");
+  expect(value("NoNewPrivileges")).toBe("true");
+});
+
+test("the health check of the image asks where the config of compose lets the node answer", async () => {
+  const loaded = await loadConfig("docker/node.yaml");
+  const port = loaded.kind === "ok" ? loaded.config.http?.port : undefined;
+  expect(port).toBeDefined();
+  expect(dockerfile).toContain(`http://127.0.0.1:${port}/healthz`);
+});

@@ -22,6 +22,8 @@ import type { Outcome, Work } from "./segment.ts";
 const MAX_BODY_BYTES = 1024 * 1024 * 1024;
 /** One at a time, like a card with room for one volume; so many may wait, the rest is answered 503. */
 const MAX_WAITING = 4;
+/** Of our modules: source, or compiled for a package. */
+const EXTENSION = import.meta.url.endsWith(".ts") ? ".ts" : ".js";
 
 const { values: options } = parseArgs({
   options: {
@@ -116,7 +118,7 @@ async function bodyOf(request: IncomingMessage): Promise<Uint8Array> {
 /** A client that goes away ends the work it asked for. */
 async function inThread(work: Work, signal: AbortSignal): Promise<Outcome> {
   signal.throwIfAborted();
-  const worker = new Worker(new URL("./segment.ts", import.meta.url), { workerData: work });
+  const worker = new Worker(new URL(`./segment${EXTENSION}`, import.meta.url), { workerData: work });
   try {
     const [outcome] = (await once(worker, "message", { signal })) as [Outcome];
     return outcome;

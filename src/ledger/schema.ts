@@ -110,4 +110,12 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE delivery ADD COLUMN part BIGINT NOT NULL DEFAULT 1;
   ALTER TABLE delivery ADD COLUMN transfer_syntax TEXT; -- in which it was taken
   `,
+  // Lists of studies, newest first, and of what is not over.
+  `
+  CREATE INDEX series_recent ON series (last_at, id);
+  CREATE INDEX series_of_study ON series (study, last_at, id);
+  CREATE INDEX series_state ON series (state);
+  CREATE INDEX run_state ON run (state);
+  CREATE INDEX delivery_state ON delivery (state, destination);
+  `,
 ];

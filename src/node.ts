@@ -27,6 +27,7 @@ import { hasFile } from "./ledger/series.ts";
 import { openAudit } from "./ops/audit/audit.ts";
 import { type Check, type HttpParts, startHttp } from "./ops/http/server.ts";
 import { Metrics } from "./ops/metrics.ts";
+import { createNotifiers } from "./ops/notify/notifications.ts";
 import { type Observer, observedLog } from "./ops/observed-log.ts";
 import { closeJob } from "./pipeline/close.ts";
 import { deliverJob } from "./pipeline/deliver.ts";
@@ -68,6 +69,10 @@ export async function startNode(config: Config, given: System): Promise<RunningN
 
   const audit = parts.use(await openAudit(dataDir, config.audit, system));
   observers.add((event) => audit.observe(event));
+  for (const notifier of createNotifiers(config.notifications, config.node.aeTitle, system)) {
+    parts.use(notifier);
+    observers.add((event) => notifier.observe(event));
+  }
   const ledger = parts.use(await openLedger(dataDir, system));
   const spool = parts.use(await Spool.open(join(dataDir, "instances")));
   if (ledger.isNew && !(await spool.isEmpty())) {

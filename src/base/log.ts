@@ -23,6 +23,8 @@ export interface LogFields {
   readonly model?: string;
   readonly destination?: string;
   readonly queue?: string;
+  /** Name of a notification in the config. */
+  readonly subscription?: string;
   readonly attempt?: number;
   readonly status?: string;
   readonly code?: string;

@@ -22,6 +22,7 @@ export function crossCheck(written: unknown): readonly Finding[] {
     ...modelOutputs(config),
     ...loops(config),
     ...openDoor(config),
+    ...silentNotifications(config),
   ];
 }
 
@@ -94,6 +95,15 @@ function openDoor({ http }: Group): readonly Finding[] {
   if (list(users).length + list(tokens).length > 0) return [];
   const message = `${host} can be reached from other machines: http.users or http.tokens must say who may come in`;
   return [onValue(["http", "listen", "host"], message)];
+}
+
+function silentNotifications({ notifications }: Group): readonly Finding[] {
+  return list(notifications).flatMap((each, at) => {
+    const { webhook, email } = group(each);
+    if (webhook !== undefined || email !== undefined) return [];
+    const message = "tells nobody: it needs webhook or email, or both";
+    return [onValue(["notifications", at], message)];
+  });
 }
 
 /** As far as it can be told without asking the machine for its addresses. */

@@ -11,6 +11,7 @@ import { dicom } from "./schema/dicom.ts";
 import { http } from "./schema/http.ts";
 import { models } from "./schema/model.ts";
 import { assembly, log, node } from "./schema/node.ts";
+import { notifications } from "./schema/notifications.ts";
 import { destinations, rules, slots } from "./schema/work.ts";
 
 export const settingsSchema = section({
@@ -24,6 +25,7 @@ export const settingsSchema = section({
   log: log.prefault({}),
   http: z.exactOptional(http),
   audit: audit.prefault({}),
+  notifications: notifications.prefault([]),
 });
 
 export type Settings = z.output<typeof settingsSchema>;

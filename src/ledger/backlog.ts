@@ -29,3 +29,16 @@ export async function backlogOf(db: Db, now: number): Promise<Backlog> {
     heldDeliveries: Number(held?.["held"] ?? 0),
   };
 }
+
+/** No series of the study is open, no run and no delivery of it is pending. What is held or failed is at rest. */
+export async function isStudyAtRest(db: Db, studyUid: string): Promise<boolean> {
+  const [row] = await db.query(
+    `SELECT
+       EXISTS (SELECT 1 FROM series WHERE study = $1 AND state = 'open')
+       OR EXISTS (SELECT 1 FROM series s JOIN run r ON r.series = s.id WHERE s.study = $1 AND r.state = 'pending')
+       OR EXISTS (SELECT 1 FROM series s JOIN run r ON r.series = s.id JOIN delivery d ON d.run = r.id
+                  WHERE s.study = $1 AND d.state = 'pending') AS busy`,
+    [studyUid],
+  );
+  return Number(row?.["busy"]) === 0;
+}

@@ -8,6 +8,7 @@ import type { Job } from "../ledger/port.ts";
 import type { DeliveryRecord, ResultRecord, RunRecord } from "../ledger/records.ts";
 import { type Attempt, findDelivery, insertDelivery, recordAttempt, resultsOf } from "../ledger/results.ts";
 import { findRun } from "../ledger/runs.ts";
+import { sayIfDone } from "./done.ts";
 import { about, type PipelineParts } from "./parts.ts";
 
 const RETRY_DELIVERY = { firstMs: 5_000, capMs: 15 * 60_000 } as const;
@@ -58,11 +59,13 @@ export async function deliverJob(job: Job, parts: PipelineParts): Promise<void> 
   };
   switch (attempt.state) {
     case "delivered":
-      return log.info("delivery.done", fields);
+      log.info("delivery.done", fields);
+      return sayIfDone(run, parts);
     case "replaced":
       return log.warn("delivery.replaced", fields);
     case "held":
-      return log.error("delivery.held", fields);
+      log.error("delivery.held", fields);
+      return sayIfDone(run, parts);
     case "pending":
       return log.warn("delivery.postponed", { ...fields, waitMs });
   }

@@ -9,6 +9,7 @@ import { endRun, findRun, type RunEnd } from "../ledger/runs.ts";
 import { findSeries, instancesOf } from "../ledger/series.ts";
 import type { SegFile } from "../segmentation/task.ts";
 import type { Prepared } from "../stages.ts";
+import { sayIfDone } from "./done.ts";
 import { about, type PipelineParts } from "./parts.ts";
 
 /** A run that fails for a passing reason is tried again for a day. */
@@ -142,12 +143,16 @@ async function end(job: Job, run: RunRecord, parts: PipelineParts, ended: RunEnd
     case "done":
       return log.debug("run.done", about(run));
     case "no-finding":
-      return log.info("run.no-finding", about(run));
+      log.info("run.no-finding", about(run));
+      break;
     case "failed":
-      return log.warn("run.ended", { ...about(run), code: ended.code, reason: ended.reason });
+      log.warn("run.ended", { ...about(run), code: ended.code, reason: ended.reason });
+      break;
     case "quarantined":
-      return log.warn("run.quarantined", { ...about(run), code: ended.code, reason: ended.reason });
+      log.warn("run.quarantined", { ...about(run), code: ended.code, reason: ended.reason });
+      break;
   }
+  await sayIfDone(run, parts);
 }
 
 /** Every destination gets every object of the form it wants, or of the one that stands for it. */

@@ -104,6 +104,8 @@ test("of four models at once one fails: three SEGs, each in a series with its ow
   await rig.pacs.arrived(3);
   const [quarantined] = await rig.journal.said("run.quarantined");
   expect(quarantined).toMatchObject({ model: "shifted", code: "LABEL_MAP_MISPLACED" });
+  const [done] = await rig.journal.said("study.done");
+  expect(done?.studyUid).toBe(quarantined?.studyUid);
   const segs = [...(await contents(rig.pacs)).values()].map(readElements);
   expect(new Set(segs.map((seg) => textAt(seg, "00200011"))).size).toBe(3);
   expect(new Set(segs.map((seg) => textAt(seg, "0020000e"))).size).toBe(3);

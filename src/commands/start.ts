@@ -26,7 +26,7 @@ export async function start(file: string | undefined, print: (line: string) => v
     return 1;
   }
   const { config } = loaded;
-  const log = createLog(config.log);
+  await using log = createLog(config.log);
   const stopped = stopRequested();
   void stopped.then(() => setTimeout(() => process.exit(1), config.node.stopWithinMs).unref());
   try {

@@ -39,7 +39,7 @@ export interface Surroundings {
 }
 
 export function toConfig(
-  { node, dicom, destinations, models, audit, ...rest }: Settings,
+  { node, dicom, destinations, models, audit, log, ...rest }: Settings,
   machine: Surroundings,
 ) {
   const { aeTitle, dataDir, workers = Math.min(MOST_WORKERS, machine.cores) } = node;
@@ -47,6 +47,7 @@ export function toConfig(
   return {
     ...rest,
     node: { ...node, workers, dataDir: machine.absolute(dataDir) },
+    log: { ...log, ...(log.file && { file: { ...log.file, path: machine.absolute(log.file.path) } }) },
     audit: { ...audit, aeTitle, ...(audit.syslog && { syslog: absoluteFiles(audit.syslog, machine) }) },
     dicom: { aeTitle, ...listen, ...association },
     destinations: byName(destinations, (name, entry) => ({ callingAeTitle: aeTitle, ...entry, name })),

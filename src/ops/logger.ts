@@ -2,29 +2,71 @@
  * winston behind base/log.ts: one line per event, as JSON or for people.
  *
  * Errors become their code, message and causes; stacks only below info. Control characters are escaped by JSON in
- * both formats, so that no peer can forge a line. Writes to standard output; rotation is the supervisor's.
+ * both formats, so that no peer can forge a line. Writes to standard output, and to a file that is turned when it has
+ * grown. Levels can be changed while the node runs, for all events or for those of one stage.
  */
+import { once } from "node:events";
 import winston from "winston";
 import { NodeError } from "../base/errors.ts";
 import type { Log, LogFields } from "../base/log.ts";
 
-export interface LogSettings {
-  readonly level: "error" | "warn" | "info" | "debug";
-  readonly format: "json" | "pretty";
+type Level = "error" | "warn" | "info" | "debug";
+
+interface LogLevels {
+  readonly level: Level;
+  /** By stage, the first word of an event: what is written of it instead. */
+  readonly levels: Readonly<Record<string, Level>>;
 }
 
-export function createLog(settings: LogSettings): Log {
+export interface LogSettings extends LogLevels {
+  readonly format: "json" | "pretty";
+  readonly file?: { readonly path: string; readonly sizeBytes: number; readonly files: number };
+}
+
+/** Disposing writes what is still to be written to the file. */
+export interface NodeLog extends Log, AsyncDisposable {
+  /** From the next event on. */
+  setLevels(levels: LogLevels): void;
+}
+
+const RANK: Readonly<Record<Level, number>> = { error: 0, warn: 1, info: 2, debug: 3 };
+
+export function createLog(settings: LogSettings): NodeLog {
   const { combine, printf, timestamp } = winston.format;
   const line = settings.format === "json" ? printf(asJson) : printf(asText);
+  const files = fileOf(settings);
   const logger = winston.createLogger({
-    level: settings.level,
+    level: "debug", // what is written is decided below, event by event
     format: combine(timestamp(), line),
-    transports: [new winston.transports.Console()],
+    transports: [new winston.transports.Console(), ...files],
   });
-  const write = (level: string) => (event: string, fields: LogFields) => {
-    logger.log(level, event, { fields: plain(fields, settings.level === "debug") });
+  let { level: usual, levels }: LogLevels = settings;
+  const write = (level: Level) => (event: string, fields: LogFields) => {
+    const most = levels[event.slice(0, event.indexOf("."))] ?? usual;
+    if (RANK[level] <= RANK[most]) logger.log(level, event, { fields: plain(fields, most === "debug") });
   };
-  return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
+  return {
+    debug: write("debug"),
+    info: write("info"),
+    warn: write("warn"),
+    error: write("error"),
+    setLevels(changed) {
+      usual = changed.level;
+      levels = changed.levels;
+    },
+    async [Symbol.asyncDispose]() {
+      const written = files.map((file) => once(file, "finish"));
+      logger.end();
+      await Promise.all(written);
+    },
+  };
+}
+
+function fileOf({ file }: LogSettings): readonly winston.transport[] {
+  if (!file) return [];
+  const options = { mode: 0o600 };
+  const { path: filename, sizeBytes: maxsize, files: maxFiles } = file;
+  return [new winston.transports.File({ filename, maxsize, maxFiles, tailable: true, options })];
 }
 
 type Line = winston.Logform.TransformableInfo;

@@ -60,7 +60,7 @@ test("what is not written has its default, in ms and bytes", () => {
     slots: {},
     models: new Map(),
     rules: [],
-    log: { level: "info", format: "json" },
+    log: { level: "info", levels: {}, format: "json" },
   });
   expect(config.node.workers).toBeGreaterThanOrEqual(1);
   expect(config.node.workers).toBeLessThanOrEqual(4);

@@ -1,6 +1,6 @@
 /** Settings of the node itself: what it is called, where it keeps things, when a series is complete, its log. */
 import * as z from "zod";
-import { aeTitle, bytes, choice, duration, line, section, whole } from "../kinds.ts";
+import { aeTitle, bytes, choice, duration, line, named, path, section, whole } from "../kinds.ts";
 
 export const node = section({
   aeTitle: aeTitle().describe("Our AE title, as SCP and as SCU."),
@@ -38,10 +38,21 @@ export const assembly = section({
   maximumWaitMs: maximumWait,
 }));
 
+const level = () => choice("error", "warn", "info", "debug");
+
+const file = section({
+  path: path().describe("File that the log is written to as well."),
+  size: bytes("64KiB", "10GiB").prefault("20MiB").describe("When it has grown so large, it is put aside."),
+  files: whole(1, 1000).prefault(5).describe("How many are kept in all."),
+}).transform(({ size, ...rest }) => ({ ...rest, sizeBytes: size }));
+
 export const log = section({
-  level: choice("error", "warn", "info", "debug")
-    .prefault("info")
-    .describe("The least important lines that are written."),
+  level: level().prefault("info").describe("The least important lines that are written."),
+  levels: named(
+    "levels",
+    level().describe("The same for the events of one stage, such as association or inference."),
+  ).prefault({}),
+  file: z.exactOptional(file),
   format: choice("json", "pretty")
     .prefault("json")
     .describe("One JSON object per line, or lines for people."),

@@ -20,6 +20,7 @@ export function crossCheck(written: unknown): readonly Finding[] {
     ...modelSlots(config),
     ...segmentFindings(config["models"]),
     ...modelOutputs(config),
+    ...modelFiles(config),
     ...loops(config),
     ...openDoor(config),
     ...silentNotifications(config),
@@ -74,6 +75,17 @@ function modelOutputs(config: Group): readonly Finding[] {
     if (group(request)["format"] !== "nifti" || !Object.hasOwn(group(response), "output")) return [];
     const message = "only a model with the request format kserve has named outputs";
     return [{ path: ["models", model, "response", "output"], part: "key", message } as const];
+  });
+}
+
+function modelFiles(config: Group): readonly Finding[] {
+  return entries(config["models"]).flatMap(([model, { response, segments }]) => {
+    const files = group(group(group(group(response)["as"])["masks"])["files"]);
+    return Object.keys(files).flatMap((value) => {
+      if (Object.hasOwn(group(segments), value)) return [];
+      const path = ["models", model, "response", "as", "masks", "files", value];
+      return [{ path, part: "key", message: `there is no segment ${value}` } as const];
+    });
   });
 }
 

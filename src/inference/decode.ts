@@ -2,15 +2,14 @@
  * The bytes of an answer become findings. Runs in a worker: it inflates, parses and checks every voxel.
  *
  * In:   what the client received, the request it belongs to, what is expected.
- * Out:  Findings, or one of the errors of volume/formats/label-map.ts.
+ * Out:  Findings, or one of the errors of volume/formats/interpret.ts.
  * Pure.
  */
 import { NodeError } from "../base/errors.ts";
 import { gunzip } from "../volume/formats/gzip.ts";
 import { invalid } from "../volume/formats/image.ts";
-import { type Expected, readLabelMap } from "../volume/formats/label-map.ts";
-import type { Findings, LabelMap } from "../volume/volume.ts";
-import { JSON_LENGTH_HEADER, readTensor } from "./kserve.ts";
+import { type Expected, type Interpreted, interpret } from "../volume/formats/interpret.ts";
+import { JSON_LENGTH_HEADER, tensorIn } from "./kserve.ts";
 import type { RequestShape, ResponseShape } from "./model.ts";
 
 export interface Encoded {
@@ -21,17 +20,12 @@ export interface Encoded {
   readonly expected: Expected;
 }
 
-export function decodeAnswer({ bytes, headers, format, response, expected }: Encoded): Findings {
+export function decodeAnswer({ bytes, headers, format, response, expected }: Encoded): Interpreted {
   const plain = withoutEncoding(bytes, headers.get("content-encoding"), response.maxBytes);
-  if (format === "kserve") {
-    const jsonLength = headers.get(JSON_LENGTH_HEADER);
-    return findingsOf(readTensor(plain, { jsonLength, output: response.output }, expected));
-  }
-  return findingsOf(readLabelMap(plain, expected));
-}
-
-function findingsOf({ grid, labels }: LabelMap): Findings {
-  return { grid, layers: [labels] };
+  const jsonLength = headers.get(JSON_LENGTH_HEADER);
+  const file =
+    format === "kserve" ? tensorIn(plain, { jsonLength, output: response.output }) : { bytes: plain };
+  return interpret([file], response, expected);
 }
 
 /** We ask for no encoding. One layer of gzip is undone all the same; a chain of them is how bombs are made. */

@@ -14,6 +14,9 @@ import type { Clock } from "../base/clock.ts";
 import { NodeError } from "../base/errors.ts";
 import type { Log, LogFields } from "../base/log.ts";
 import { task, type WorkerPool } from "../base/worker-pool.ts";
+import type { Interpreted } from "../volume/formats/interpret.ts";
+import type { SegmentNames } from "../volume/formats/mask-names.ts";
+import { told } from "../volume/formats/notes.ts";
 import type { Findings, Volume } from "../volume/volume.ts";
 import { ModelClient, type Answer as Received } from "./client.ts";
 import type { decodeAnswer } from "./decode.ts";
@@ -22,8 +25,8 @@ import { type PreparedVolume, prepareVolume } from "./prepare.ts";
 import { concurrencyOf, Slots } from "./slots.ts";
 
 export interface InferenceSettings {
-  /** By name; of the segments only the label values are used here. */
-  readonly models: ReadonlyMap<string, Model & { readonly segments: ReadonlyMap<number, unknown> }>;
+  /** By name; of the segments only the label values and their names are used here. */
+  readonly models: ReadonlyMap<string, Model & { readonly segments: SegmentNames }>;
   /** How many places each resource has. */
   readonly slots: Readonly<Record<string, number>>;
 }
@@ -105,7 +108,8 @@ export function createInference(settings: InferenceSettings, system: InferenceSy
     if (outcome.kind === "busy") throw new Busy(name, outcome.status, outcome.retryAfterMs);
     const receivedAtMs = clock.now();
     const decodedFrom = clock.elapsed();
-    const findings = await decode(model, volume.volume, outcome, options.signal);
+    const { notes, ...findings } = await decode(model, volume.volume, outcome, options.signal);
+    for (const note of notes) log.warn("inference.noted", { ...about, reason: told(note) });
     const timings = {
       queuedMs,
       sendMs: outcome.sendMs,
@@ -121,12 +125,12 @@ export function createInference(settings: InferenceSettings, system: InferenceSy
   }
 
   async function decode(
-    model: Model & { readonly segments: ReadonlyMap<number, unknown> },
+    model: Model & { readonly segments: SegmentNames },
     volume: Volume,
     { bytes, headers }: Received,
     signal: AbortSignal,
-  ): Promise<Findings> {
-    const expected = { grid: volume.grid, labels: [...model.segments.keys()] };
+  ): Promise<Interpreted> {
+    const expected = { grid: volume.grid, labels: [...model.segments.keys()], names: model.segments };
     const { request, response } = model;
     const input = { bytes, headers, format: request.format, response, expected };
     try {
@@ -223,10 +227,7 @@ function connectionsOf(
   return connections;
 }
 
-function modelNamed(
-  settings: InferenceSettings,
-  name: string,
-): Model & { readonly segments: ReadonlyMap<number, unknown> } {
+function modelNamed(settings: InferenceSettings, name: string): Model & { readonly segments: SegmentNames } {
   const model = settings.models.get(name);
   if (!model) throw new Error(`bug: no model ${name}`);
   return model;

@@ -2,7 +2,7 @@
  * The Open Inference Protocol (KServe v2, Triton) with its binary tensor extension.
  *
  * Request:   a JSON head, then the volume as little-endian numbers, then the optional tensors of the geometry.
- * Response:  a JSON head, then the tensors it names; one of them is the label map.
+ * Response:  a JSON head, then the tensors it names; one of them is the answer.
  * Pure.
  *
  * A tensor says nothing about where it lies. An answer of the shape that was sent is on the grid that was sent;
@@ -13,11 +13,9 @@
  */
 import { NodeError } from "../base/errors.ts";
 import { toRasRows } from "../volume/formats/affine.ts";
-import { bytesPer, invalid, type NumberType, numbersIn } from "../volume/formats/image.ts";
-import type { Expected } from "../volume/formats/label-map.ts";
-import { labelsOf } from "../volume/formats/labels.ts";
-import { placementOf } from "../volume/formats/placement.ts";
-import type { Grid, LabelMap, Volume } from "../volume/volume.ts";
+import type { AnswerFile } from "../volume/formats/answer.ts";
+import { invalid } from "../volume/formats/image.ts";
+import type { Grid, Volume } from "../volume/volume.ts";
 import type { KserveRequest } from "./model.ts";
 import { type Body, bodyOf } from "./request.ts";
 
@@ -27,20 +25,6 @@ export const JSON_LENGTH_HEADER = "inference-header-content-length";
 const MAX_JSON_BYTES = 1024 * 1024;
 /** Voxels turned into float32 at a time: 1 MiB of them. */
 const CONVERTED_AT_ONCE = 256 * 1024;
-
-const TYPES: ReadonlyMap<unknown, NumberType> = new Map<string, NumberType>([
-  ["BOOL", "uint8"],
-  ["UINT8", "uint8"],
-  ["UINT16", "uint16"],
-  ["UINT32", "uint32"],
-  ["UINT64", "uint64"],
-  ["INT8", "int8"],
-  ["INT16", "int16"],
-  ["INT32", "int32"],
-  ["INT64", "int64"],
-  ["FP32", "float32"],
-  ["FP64", "float64"],
-]);
 
 /** @throws MODEL_INPUT_UNSUITABLE if the model takes INT16 and the volume holds what INT16 cannot */
 export function kserveBody(volume: Volume, request: KserveRequest): Body {
@@ -73,29 +57,20 @@ export function kserveBody(volume: Volume, request: KserveRequest): Body {
  * @param jsonLength  the header of that name, if the answer had it
  * @param output      which tensor, where there are several
  */
-export function readTensor(
+export function tensorIn(
   answer: Uint8Array,
   { jsonLength, output }: { readonly jsonLength: string | undefined; readonly output: string | undefined },
-  expected: Expected,
-): LabelMap {
+): AnswerFile {
   if (!/^\d{1,9}$/.test(jsonLength ?? "")) throw invalid(`KServe answer without ${JSON_LENGTH_HEADER}`);
   const length = Number(jsonLength);
   if (length > Math.min(MAX_JSON_BYTES, answer.length)) throw invalid(`KServe JSON head of ${length} bytes`);
-  const found = tensorNamed(output, parse(answer.subarray(0, length)));
-  const type = TYPES.get(found.datatype);
-  if (!type) throw invalid("KServe output is not of a plain number type");
-  const size = sizeOf(found.shape);
-  const placement = placementOf({ size, affine: expected.grid.affine }, expected.grid);
-  const data = answer.subarray(length + found.offset, length + found.offset + found.bytes);
-  const wanted = size[0] * size[1] * size[2] * bytesPer(type);
-  if (found.bytes !== wanted || data.length !== wanted) {
-    throw invalid(`KServe output of ${size.join("×")} ${type} has ${data.length} of ${wanted} bytes`);
+  const { datatype, shape, offset, bytes } = tensorNamed(output, parse(answer.subarray(0, length)));
+  if (typeof datatype !== "string" || !Array.isArray(shape)) {
+    throw invalid("KServe output without datatype and shape");
   }
-  const numbers = numbersIn(data, type, true);
-  return {
-    grid: expected.grid,
-    labels: labelsOf({ size, numbers, slope: 1, intercept: 0 }, placement, expected.labels),
-  };
+  const data = answer.subarray(length + offset, length + offset + bytes);
+  if (data.length < bytes) throw invalid(`KServe output has ${data.length} of ${bytes} bytes`);
+  return { bytes: data, tensor: { datatype, shape } };
 }
 
 function tensor(name: string, datatype: string, shape: readonly number[], bytes: number): object {
@@ -170,17 +145,6 @@ function tensorNamed(name: string | undefined, outputs: readonly unknown[]): Fou
   const [only, second] = found;
   if (!only || second) throw invalid(`KServe answer with ${found.length} outputs where one is wanted`);
   return only;
-}
-
-/** The last three dimensions, slices first as they are sent; those before must be 1. */
-function sizeOf(shape: unknown): Grid["size"] {
-  if (!Array.isArray(shape) || shape.length < 3 || !shape.every((n) => Number.isSafeInteger(n) && n >= 1)) {
-    throw invalid("KServe output is not of three dimensions");
-  }
-  const [columns, rows, slices, ...more] = (shape as number[]).toReversed();
-  if (more.some((n) => n !== 1))
-    throw invalid(`KServe output of shape ${shape.join("×")} is not one label map`);
-  return [columns as number, rows as number, slices as number];
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

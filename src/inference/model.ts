@@ -1,6 +1,7 @@
 /**
  * What the node must know of a model to call it: one entry under `models` in the config, durations in ms.
  */
+import type { AnswerShape } from "../volume/formats/interpret.ts";
 
 export interface Model {
   readonly name: string;
@@ -43,8 +44,7 @@ export interface KserveRequest {
   readonly affine?: string;
 }
 
-export interface ResponseShape {
-  readonly as: "labelmap";
+export interface ResponseShape extends AnswerShape {
   /** Name of the output tensor; only for a KServe model, and only needed where it has several. */
   readonly output?: string;
   /** Limit of the answer, as received and after its Content-Encoding. */

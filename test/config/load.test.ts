@@ -100,7 +100,7 @@ models:
       attempts: 4,
       onEmpty: "no-finding",
       request: { format: "kserve", input: "IMAGE", datatype: "FP32", spacing: "SPACING" },
-      response: { as: "labelmap", output: "SEG", maxBytes: 67_108_864 },
+      response: { as: "labelmap", grid: "exact", output: "SEG", maxBytes: 67_108_864 },
       segments: new Map([
         [
           300,

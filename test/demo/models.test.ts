@@ -51,7 +51,7 @@ async function ask(name: ModelName, grid: Grid, voxels: Int16Array): Promise<Uin
     attempts: 1,
     request: REQUESTS[name],
     response: { as: "labelmap", maxBytes: 2 ** 26 } as const,
-    segments: new Map(labels.map((label) => [label, undefined])),
+    segments: new Map(labels.map((label) => [label, { label: String(label) }])),
   };
   await using inference = createInference(
     { models: new Map([[name, model]]), slots: {} },

@@ -242,12 +242,12 @@ test("an answer in the wrong place keeps its code across the worker", async () =
   new DataView(elsewhere.buffer).setFloat32(292, 99, true);
   const { error, requests } = await ask(() => ({ kind: "answer", body: elsewhere }), { attempts: 3 });
   expect(error).toMatchObject({ name: "NodeError", code: "LABEL_MAP_MISPLACED" });
-  expect(error?.message).toContain("Model mandible: Label map lies");
+  expect(error?.message).toContain("Model mandible: Answer lies");
   expect(requests).toBe(1);
 });
 
 test("a label without a segment is LABEL_UNKNOWN", async () => {
-  const { error } = await ask(() => good, { segments: new Map([[1, {}]]) });
+  const { error } = await ask(() => good, { segments: new Map([[1, { label: "One" }]]) });
   expect(error?.code).toBe("LABEL_UNKNOWN");
 });
 

@@ -23,7 +23,7 @@ export function smallVolume(): Volume {
 /** The label map of the fixtures as ITK writes it. */
 export const goodAnswer = plain("ITK, NIfTI");
 
-export type TestModel = Model & { readonly segments: ReadonlyMap<number, unknown> };
+export type TestModel = Model & { readonly segments: ReadonlyMap<number, { readonly label: string }> };
 
 export function model(url: string, change: Partial<TestModel> = {}): TestModel {
   return {
@@ -35,7 +35,7 @@ export function model(url: string, change: Partial<TestModel> = {}): TestModel {
     attempts: 1,
     request: raw,
     response: { as: "labelmap", maxBytes: 1_000_000 },
-    segments: new Map(allLabels.map((label) => [label, {}])),
+    segments: new Map(allLabels.map((label) => [label, { label: `Segment ${label}` }])),
     ...change,
   };
 }

@@ -1,6 +1,7 @@
 /** Settings of a model: where it is, how to ask it, what it answers, what its labels mean. */
 import * as z from "zod";
 import { bytes, choice, duration, expected, line, named, section, url, whole } from "../kinds.ts";
+import { answerFormat, answerKind } from "./answer.ts";
 import { segments } from "./segments.ts";
 
 const multipart = section({
@@ -55,9 +56,13 @@ const request = z.discriminatedUnion("format", [nifti, kserve], {
 });
 
 const response = section({
-  as: choice("labelmap")
-    .prefault("labelmap")
-    .describe("What the answer is: one label value per voxel, on the grid sent."),
+  as: answerKind().prefault("labelmap"),
+  format: z.exactOptional(answerFormat()),
+  grid: choice("exact", "placed", "nearest")
+    .prefault("exact")
+    .describe(
+      "Where the answer may lie: exact is the grid sent; placed, a part or a margin of it too; nearest, any grid, brought onto the source's by nearest neighbour and recorded in the SEG.",
+    ),
   output: z
     .exactOptional(line(128))
     .describe("For kserve: name of the output tensor, where there are several."),

@@ -45,6 +45,27 @@ export function distance(a: Vector, b: Vector): number {
   return Math.hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);
 }
 
+/** How far apart two affines put a corner voxel, mm; NaN if one of them is not finite. */
+export function largestDistance({ size, affine }: Grid, other: Affine): number {
+  return Math.max(
+    ...cornersOf({ size }).map((corner) => distance(pointAt(affine, corner), pointAt(other, corner))),
+  );
+}
+
+export function smallestStep({ perColumn, perRow, perSlice }: Affine): number {
+  return Math.min(...[perColumn, perRow, perSlice].map((step) => Math.hypot(...step)));
+}
+
+/** A vector in mm as steps along the axes of an affine (Cramer's rule); not finite where the axes are not three. */
+export function stepsAlong(v: Vector, affine: Affine): Vector {
+  const whole = determinant(affine);
+  return [
+    determinant({ ...affine, perColumn: v }) / whole,
+    determinant({ ...affine, perRow: v }) / whole,
+    determinant({ ...affine, perSlice: v }) / whole,
+  ];
+}
+
 export function toRasRows(affine: Affine): readonly [x: Row, y: Row, z: Row] {
   const row = (axis: 0 | 1 | 2): Row => {
     const sign = SIGNS.RAS[axis];
@@ -104,7 +125,7 @@ export function fromQform({ vector, offset, spacing: [dx, dy, dz], handedness }:
 }
 
 /** Volume of one voxel, in mm³; negative where the three axes are left-handed. */
-export function determinant({ perColumn: u, perRow: v, perSlice: w }: Affine): number {
+function determinant({ perColumn: u, perRow: v, perSlice: w }: Affine): number {
   return (
     u[0] * (v[1] * w[2] - v[2] * w[1]) -
     u[1] * (v[0] * w[2] - v[2] * w[0]) +

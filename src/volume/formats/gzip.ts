@@ -6,34 +6,62 @@
  */
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { constants, createGzip, gunzipSync } from "node:zlib";
+import { constants, createGzip, gunzipSync, inflateRawSync, inflateSync } from "node:zlib";
 import { invalid } from "./image.ts";
 
 /** Enough compressed bytes for the header of an image, and at most 17 MB when inflated. */
 const HEAD_BYTES = 16 * 1024;
 const PIECE_BYTES = 1024 * 1024;
+const MIN_CHUNK_BYTES = 1024;
+const LARGEST_CHUNK_BYTES = 1024 * 1024 * 1024;
+/** Of deflate; rounded up. */
+const LARGEST_RATIO = 1033;
 
 export function isGzip(bytes: Uint8Array): boolean {
   return bytes[0] === 0x1f && bytes[1] === 0x8b;
 }
 
+/** Deflated bytes with the frame of gzip (RFC 1952), of zlib (RFC 1950), or with none (RFC 1951, in a zip). */
+export type Deflated = "gzip" | "zlib" | "deflate";
+
+const INFLATE = { gzip: gunzipSync, zlib: inflateSync, deflate: inflateRawSync } as const;
+
 /** The first bytes of what is inside; as many as come out of the first 16 KiB. */
-export function gunzipHead(bytes: Uint8Array): Uint8Array {
+export function inflateHead(bytes: Uint8Array, form: Deflated): Uint8Array {
   try {
-    return gunzipSync(bytes.subarray(0, HEAD_BYTES), { finishFlush: constants.Z_SYNC_FLUSH });
+    return INFLATE[form](bytes.subarray(0, HEAD_BYTES), { finishFlush: constants.Z_SYNC_FLUSH });
   } catch (error) {
-    throw invalid("Gzip is damaged in its first bytes", error);
+    throw invalid(`${named(form)} is damaged in its first bytes`, error);
   }
 }
 
-/** @throws MODEL_ANSWER_INVALID if it is damaged, cut, or holds more than `limit` bytes */
 export function gunzip(bytes: Uint8Array, limit: number): Uint8Array {
+  return inflate(bytes, "gzip", limit);
+}
+
+/**
+ * Room for `limit` bytes is taken at once where so much can come out, or everything would stand there twice at the
+ * end; what is not written of it is no memory.
+ *
+ * @throws MODEL_ANSWER_INVALID if it is damaged, cut, or holds more than `limit` bytes
+ */
+export function inflate(bytes: Uint8Array, form: Deflated, limit: number): Uint8Array {
+  const possible = Math.min(limit, bytes.length * LARGEST_RATIO) + 1;
+  const chunkSize = Math.max(MIN_CHUNK_BYTES, Math.min(possible, LARGEST_CHUNK_BYTES));
   try {
-    return gunzipSync(bytes, { maxOutputLength: limit, chunkSize: PIECE_BYTES });
+    return INFLATE[form](bytes, { maxOutputLength: limit, chunkSize });
   } catch (error) {
     const tooLong = (error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE";
-    throw invalid(tooLong ? `Gzip holds more than the ${limit} bytes expected` : "Gzip is damaged", error);
+    const what = named(form);
+    throw invalid(
+      tooLong ? `${what} holds more than the ${limit} bytes expected` : `${what} is damaged`,
+      error,
+    );
   }
+}
+
+function named(form: Deflated): string {
+  return form === "gzip" ? "Gzip" : `Data (${form})`;
 }
 
 /** Worker task: all `parts` as one gzip member, which single-pass readers such as nibabel's want. */

@@ -5,23 +5,38 @@
  */
 import { NodeError } from "../../base/errors.ts";
 import type { Grid } from "../volume.ts";
+import type { Note } from "./notes.ts";
 
 export type NumberType = keyof typeof TYPES;
 
+/** Numbers between neighbours along each axis, and from one channel to the next. */
+export type Strides = readonly [perColumn: number, perRow: number, perSlice: number, perChannel: number];
+
 export interface ImageHeader {
-  readonly format: "NIfTI" | "NRRD";
+  readonly format: "NIfTI" | "NRRD" | "MetaImage" | "npy" | "raw" | "tensor";
+  /** Of an array, which has no place of its own, the place that was sent. */
   readonly grid: Grid;
+  /** Whether the file itself says where it lies. */
+  readonly hasPlace: boolean;
+  readonly channels: number;
+  readonly strides: Strides;
+  readonly notes: readonly Note[];
   readonly type: NumberType;
   readonly littleEndian: boolean;
   /** Where the data begin, in bytes from the start of the file. */
   readonly offset: number;
-  readonly encoding: "raw" | "gzip";
+  readonly encoding: "raw" | "gzip" | "zlib";
   /** The value of a voxel is slope × stored + intercept. */
   readonly slope: number;
   readonly intercept: number;
 }
 
 export type Numbers = InstanceType<(typeof TYPES)[NumberType]>;
+
+/** An image with its numbers; those of a voxel and channel stand at index · strides. */
+export interface Image extends Pick<ImageHeader, "grid" | "channels" | "strides" | "slope" | "intercept"> {
+  readonly numbers: Numbers;
+}
 
 const TYPES = {
   int8: Int8Array,
@@ -32,6 +47,7 @@ const TYPES = {
   uint32: Uint32Array,
   int64: BigInt64Array,
   uint64: BigUint64Array,
+  float16: Float16Array,
   float32: Float32Array,
   float64: Float64Array,
 } as const;
@@ -40,10 +56,24 @@ export function bytesPer(type: NumberType): number {
   return TYPES[type].BYTES_PER_ELEMENT;
 }
 
-/** Bytes of the voxels of an image, uncompressed; exact for any size a header can hold, since at most 2^53 is asked. */
-export function dataBytes(header: Pick<ImageHeader, "grid" | "type">): number {
-  const [columns, rows, slices] = header.grid.size;
-  return columns * rows * slices * bytesPer(header.type);
+/** All voxels of all channels; exact for any size a header can hold, since at most 2^53 is asked. */
+export function numbersOf({ grid: { size }, channels }: Pick<ImageHeader, "grid" | "channels">): number {
+  return size[0] * size[1] * size[2] * channels;
+}
+
+/**
+ * Where numbers stand that lie one after another.
+ *
+ * @param axes  from the fastest to the slowest: 0 columns, 1 rows, 2 slices, 3 channels, and how many
+ */
+export function packedStrides(axes: readonly (readonly [axis: 0 | 1 | 2 | 3, count: number])[]): Strides {
+  const strides: [number, number, number, number] = [0, 0, 0, 0];
+  let step = 1;
+  for (const [axis, count] of axes) {
+    strides[axis] = step;
+    step *= count;
+  }
+  return strides;
 }
 
 /**
@@ -61,6 +91,11 @@ export function numbersIn(bytes: Uint8Array, type: NumberType, littleEndian: boo
     usable.byteOffset,
     Math.floor(usable.byteLength / size),
   );
+}
+
+/** What a message may repeat of a foreign header. */
+export function printable(value: string): string {
+  return value.slice(0, 60).replaceAll(/[^\x20-\x7e]/g, "?");
 }
 
 /** @returns the error to throw; `what` was found in an answer of a model */

@@ -1,7 +1,7 @@
 /**
  * Numbers of any type become label values, every one checked.
  *
- * In:   the voxels of an answer, where each belongs, and the labels the model has a meaning for.
+ * In:   the numbers of an answer, where each belongs, and the labels the model has a meaning for.
  * Out:  one label per voxel on the source's grid, in a SharedArrayBuffer.
  * Pure. Runs in a worker: it visits every voxel.
  *
@@ -9,38 +9,38 @@
  * interpolated, and rounding it would draw a border where nobody saw one. All zeros is an answer: no finding.
  */
 import { NodeError } from "../../base/errors.ts";
-import type { LabelMap } from "../volume.ts";
-import { invalid, type Numbers } from "./image.ts";
-import type { Placement } from "./placement.ts";
-
-export interface Stored {
-  readonly size: readonly [columns: number, rows: number, slices: number];
-  readonly numbers: Numbers;
-  readonly slope: number;
-  readonly intercept: number;
-}
+import type { Labels } from "../volume.ts";
+import { type Image, invalid, type Numbers } from "./image.ts";
+import type { Sampling } from "./sampling.ts";
 
 const MAX_LABEL = 0xffff;
 const LISTED = 8;
 
 /** @throws MODEL_ANSWER_INVALID with how many voxels are no labels; LABEL_UNKNOWN with the values that have no meaning */
-export function labelsOf(stored: Stored, placement: Placement, known: readonly number[]): LabelMap["labels"] {
-  const values = narrowed(stored.numbers);
+export function labelsOf(image: Image, sampling: Sampling, known: readonly number[]): Labels {
+  const values = narrowed(image.numbers);
   const flaws = new Map<string, number>();
-  const present = check(values, stored, flaws);
+  const present = check(values, image, flaws);
   if (flaws.size > 0) {
     const counts = [...flaws].map(([flaw, voxels]) => `${voxels} ${flaw}`).join(", ");
     throw invalid(`Label map with voxels that are no labels: ${counts}, of ${values.length}`);
   }
   for (const label of [0, ...known]) present[label] = 0;
   if (present.includes(1)) throw unknown(present);
-  return place(values, stored, placement, Math.max(0, ...known));
+  return place(values, image, sampling, Math.max(0, ...known));
 }
 
-type Values = Exclude<Numbers, BigInt64Array | BigUint64Array>;
+/** Room for one layer, all 0. */
+export function emptyLayer(voxels: number, largestLabel: number): Labels {
+  return largestLabel <= 0xff
+    ? new Uint8Array(new SharedArrayBuffer(voxels))
+    : new Uint16Array(new SharedArrayBuffer(voxels * 2));
+}
+
+export type Values = Exclude<Numbers, BigInt64Array | BigUint64Array>;
 
 /** 64 bit numbers as 32 bit ones that are labels, or too large, or negative, as those were: a BigInt per voxel is slow. */
-function narrowed(numbers: Numbers): Values {
+export function narrowed(numbers: Numbers): Values {
   const signed = numbers instanceof BigInt64Array;
   if (!signed && !(numbers instanceof BigUint64Array)) return numbers;
   const words = new Int32Array(numbers.buffer, numbers.byteOffset, numbers.length * 2);
@@ -55,7 +55,7 @@ function narrowed(numbers: Numbers): Values {
 }
 
 /** Which labels there are. Label maps are made of long runs, so a value is looked at only where it changes. */
-function check(values: Values, { slope, intercept }: Stored, flaws: Map<string, number>): Uint8Array {
+function check(values: Values, { slope, intercept }: Image, flaws: Map<string, number>): Uint8Array {
   const present = new Uint8Array(MAX_LABEL + 1);
   const { length } = values;
   let last = Number.NaN;
@@ -76,38 +76,29 @@ function check(values: Values, { slope, intercept }: Stored, flaws: Map<string, 
   return present;
 }
 
-function place(
-  values: Values,
-  { size: [columns, rows, slices], slope, intercept }: Stored,
-  { start, steps: [perColumn, perRow, perSlice] }: Placement,
-  largest: number,
-): LabelMap["labels"] {
-  const labels = room(values.length, largest);
-  const asStored = slope === 1 && intercept === 0;
-  const inOrder = start === 0 && perColumn === 1 && perRow === columns && perSlice === columns * rows;
-  if (asStored && inOrder) {
+function place(values: Values, image: Image, sampling: Sampling, largest: number): Labels {
+  const { slope, intercept } = image;
+  const [columns, rows, slices] = sampling.source.size;
+  const labels = emptyLayer(columns * rows * slices, largest);
+  if (sampling.inOrder && slope === 1 && intercept === 0) {
     labels.set(values);
     return labels;
   }
-  let from = 0;
+  const offsets = new Int32Array(columns);
   for (let k = 0; k < slices; k += 1) {
     for (let j = 0; j < rows; j += 1) {
-      let to = start + k * perSlice + j * perRow;
-      for (let i = 0; i < columns; i += 1, from += 1, to += perColumn) {
-        labels[to] = (values[from] as number) * slope + intercept;
+      if (!sampling.row(j, k, offsets)) continue;
+      const to = (k * rows + j) * columns;
+      for (let i = 0; i < columns; i += 1) {
+        const offset = offsets[i] as number;
+        if (offset >= 0) labels[to + i] = (values[offset] as number) * slope + intercept;
       }
     }
   }
   return labels;
 }
 
-function room(length: number, largest: number): LabelMap["labels"] {
-  return largest <= 0xff
-    ? new Uint8Array(new SharedArrayBuffer(length))
-    : new Uint16Array(new SharedArrayBuffer(length * 2));
-}
-
-function flawOf(value: number): string {
+export function flawOf(value: number): string {
   if (Number.isNaN(value)) return "not a number";
   if (!Number.isFinite(value)) return "infinite";
   if (value < 0) return "negative";

@@ -5,14 +5,16 @@
  * Out:  an ImageHeader with its affine in LPS mm.
  * Pure. Nothing is allocated from what the header claims.
  *
- * The sform counts before the qform, as nibabel has it. A header with neither does not say where the image lies,
- * and "method 1" of nifti1.h would be a guess: it is refused.
+ * The sform counts before the qform, as nibabel has it; that the two differ is noted. A header with neither does
+ * not say where the image lies, and "method 1" of nifti1.h would be a guess: it is refused. A fourth axis, or a
+ * fifth as ITK writes vectors, holds the channels.
  *
  * @see nifti1.h and nifti2.h, https://nifti.nimh.nih.gov
  */
-import type { Affine } from "../volume.ts";
-import { fromQform, fromRasRows, type Row } from "./affine.ts";
-import { type ImageHeader, invalid, type NumberType } from "./image.ts";
+import type { Affine, Grid } from "../volume.ts";
+import { fromQform, fromRasRows, largestDistance, type Row, smallestStep } from "./affine.ts";
+import { type ImageHeader, invalid, type NumberType, packedStrides } from "./image.ts";
+import type { Note } from "./notes.ts";
 
 /** Extensions between header and data; more is not a header but an attack. */
 const MAX_OFFSET = 16 * 1024 * 1024;
@@ -29,6 +31,9 @@ const TYPES: Readonly<Record<number, NumberType>> = {
   1024: "int64",
   1280: "uint64",
 };
+
+/** A file holds both affines in float32: what differs by less, in voxels, is the same. */
+const SAME_WITHIN_VOXELS = 0.01;
 
 /** Millimetres per unit, by the low three bits of xyzt_units; 0 is "unknown", which everybody reads as mm. */
 const UNITS: Readonly<Record<number, number>> = { 0: 1, 1: 1000, 2: 1, 3: 0.001 };
@@ -79,9 +84,20 @@ export function readNiftiHeader(head: Uint8Array): ImageHeader {
     throw invalid(`NIfTI scl_slope ${fields.slope}, scl_inter ${fields.intercept}`);
   }
   const scaled = fields.slope !== 0; // nifti1.h: a slope of 0 means "not scaled"
+  const { size, channels } = shapeOf(fields.dim);
+  const grid = { size, affine: affineOf(fields) };
   return {
     format: "NIfTI",
-    grid: { size: sizeOf(fields.dim), affine: affineOf(fields) },
+    grid,
+    hasPlace: true,
+    channels,
+    strides: packedStrides([
+      [0, size[0]],
+      [1, size[1]],
+      [2, size[2]],
+      [3, channels],
+    ]),
+    notes: notesOn(grid, fields),
     type,
     littleEndian: fields.littleEndian,
     offset: fields.offset,
@@ -91,15 +107,17 @@ export function readNiftiHeader(head: Uint8Array): ImageHeader {
   };
 }
 
-function sizeOf(dim: readonly number[]): readonly [number, number, number] {
+function shapeOf(dim: readonly number[]): Pick<Grid, "size"> & { readonly channels: number } {
   const [count = 0, columns = 0, rows = 1, slices = 1] = dim;
   if (!(count >= 1 && count <= 7)) throw invalid(`NIfTI dim[0] is ${count}`);
   const size = [columns, count >= 2 ? rows : 1, count >= 3 ? slices : 1] as const;
   const more = dim.slice(4, count + 1);
-  if (size.some((n) => !(n >= 1 && Number.isSafeInteger(n))) || more.some((n) => n !== 1)) {
+  const sound = [...size, ...more].every((n) => n >= 1 && Number.isSafeInteger(n));
+  const several = more.filter((n) => n !== 1);
+  if (!sound || several.length > 1) {
     throw invalid(`NIfTI shape ${dim.slice(1, count + 1).join("×")} is not one image`);
   }
-  return size;
+  return { size, channels: several[0] ?? 1 };
 }
 
 function affineOf(fields: Fields): Affine {
@@ -108,6 +126,13 @@ function affineOf(fields: Fields): Affine {
   const affine = fields.sformCode > 0 ? sform(fields.srow, scale) : qform(fields, scale);
   if (!Object.values(affine).flat().every(Number.isFinite)) throw invalid("NIfTI affine is not finite");
   return affine;
+}
+
+function notesOn(grid: Grid, fields: Fields): readonly Note[] {
+  if (fields.sformCode <= 0 || fields.qformCode <= 0) return [];
+  const mm = largestDistance(grid, qform(fields, UNITS[fields.units & 7] ?? 1));
+  const same = mm <= SAME_WITHIN_VOXELS * smallestStep(grid.affine);
+  return same ? [] : [{ kind: "qform-differs", mm }];
 }
 
 function sform(srow: readonly number[], scale: number): Affine {

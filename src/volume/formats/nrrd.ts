@@ -5,15 +5,15 @@
  * Out:  an ImageHeader with its affine in LPS mm.
  * Pure.
  *
- * Read is what ITK, 3D Slicer and pynrrd write for a label map: three axes, raw or gzip, a named patient space.
- * Everything else that NRRD can say is refused by its name. Detached data files are refused above all: the header
+ * Read is what ITK, 3D Slicer and pynrrd write: three axes of a named patient space, and perhaps one more of
+ * channels at any place, raw or gzip. Everything else that NRRD can say is refused by its name. Detached data files are refused above all: the header
  * comes from outside, and it must not choose what is opened here.
  *
  * @see https://teem.sourceforge.net/nrrd/format.html
  */
 import type { Affine, Grid, Vector } from "../volume.ts";
 import { SIGNS, toLps } from "./affine.ts";
-import { type ImageHeader, invalid, type NumberType } from "./image.ts";
+import { type ImageHeader, invalid, type NumberType, packedStrides, printable } from "./image.ts";
 
 /** The longest text header looked at, in bytes. */
 export const MAX_NRRD_HEADER_BYTES = 64 * 1024;
@@ -21,7 +21,7 @@ export const MAX_NRRD_HEADER_BYTES = 64 * 1024;
 const MAGIC = /^NRRD000[1-5]$/;
 
 /** By their names in the format's definition; spaces in a name are single. */
-const NAMES: Readonly<Record<NumberType, readonly string[]>> = {
+const NAMES: Readonly<Record<Exclude<NumberType, "float16">, readonly string[]>> = {
   int8: ["signed char", "int8", "int8_t"],
   uint8: ["uchar", "unsigned char", "uint8", "uint8_t"],
   int16: ["short", "short int", "signed short", "signed short int", "int16", "int16_t"],
@@ -69,7 +69,9 @@ export function readNrrdHeader(head: Uint8Array): ImageHeader {
   }
   return {
     format: "NRRD",
-    grid: gridOf(fields),
+    ...shapeOf(fields),
+    hasPlace: true,
+    notes: [],
     type,
     littleEndian: endian !== "big",
     offset,
@@ -100,23 +102,47 @@ function fieldsOf(head: Uint8Array): {
   return { fields, offset: blank.index + blank[0].length };
 }
 
-function gridOf(fields: ReadonlyMap<string, string>): Grid {
-  if (required(fields, "dimension") !== "3")
-    throw invalid(`NRRD dimension ${printable(required(fields, "dimension"))}`);
-  const size = numbers(required(fields, "sizes"));
-  if (size.length !== 3 || size.some((n) => !(Number.isSafeInteger(n) && n >= 1))) {
-    throw invalid("NRRD sizes are not three whole numbers");
+/** Channels are the axis whose direction is "none"; its kind, such as "vector" or "list", says no more. */
+function shapeOf(fields: ReadonlyMap<string, string>): Pick<ImageHeader, "grid" | "channels" | "strides"> {
+  const dimension = required(fields, "dimension");
+  if (dimension !== "3" && dimension !== "4") throw invalid(`NRRD dimension ${printable(dimension)}`);
+  const sizes = numbers(required(fields, "sizes"));
+  if (sizes.length !== Number(dimension) || sizes.some((n) => !(Number.isSafeInteger(n) && n >= 1))) {
+    throw invalid("NRRD sizes are not as many whole numbers as it has dimensions");
   }
   const units = fields.get("space units") ?? "";
   if (!/^("(mm)?"\s*)*$/.test(units)) throw invalid("NRRD space units other than mm");
-  return { size: size as unknown as Grid["size"], affine: affineOf(fields) };
+  const directions = required(fields, "space directions").replaceAll("none", " none ");
+  const channelAxis = sizes.length === 4 ? channelAxisOf(directions) : -1;
+  const size = sizes.filter((_, axis) => axis !== channelAxis) as unknown as Grid["size"];
+  let spatial: 0 | 1 | 2 | 3 = 0;
+  const axes = sizes.map((count, axis) => {
+    const at = axis === channelAxis ? 3 : spatial;
+    if (axis !== channelAxis) spatial = (spatial + 1) as 1 | 2 | 3;
+    return [at, count] as const;
+  });
+  const own = channelAxis < 0 ? directions : directions.replace("none", "");
+  return {
+    grid: { size, affine: affineOf(fields, own) },
+    channels: sizes[channelAxis] ?? 1,
+    strides: packedStrides(axes),
+  };
 }
 
-function affineOf(fields: ReadonlyMap<string, string>): Affine {
+function channelAxisOf(directions: string): number {
+  const axes = directions.match(/none|\([^()]*\)/g) ?? [];
+  const without = axes.flatMap((direction, axis) => (direction === "none" ? [axis] : []));
+  if (axes.length !== 4 || without.length !== 1) {
+    throw invalid("NRRD of four dimensions must have one axis without direction, that of its channels");
+  }
+  return without[0] as number;
+}
+
+function affineOf(fields: ReadonlyMap<string, string>, spaceDirections: string): Affine {
   const space = required(fields, "space");
   const signs = SPACES.get(space);
   if (!signs) throw invalid("NRRD space is not one of a patient, or one of time");
-  const directions = vectorsOf(required(fields, "space directions"));
+  const directions = vectorsOf(spaceDirections);
   const origin = vectorsOf(required(fields, "space origin"))[0];
   const [perColumn, perRow, perSlice] = directions;
   if (directions.length !== 3 || !perColumn || !perRow || !perSlice || !origin) {
@@ -161,11 +187,6 @@ function required(fields: ReadonlyMap<string, string>, name: string): string {
 
 function numbers(value: string): readonly number[] {
   return value.split(/\s+/).filter(Boolean).map(Number);
-}
-
-/** What a message may repeat of a foreign header. */
-function printable(value: string): string {
-  return value.slice(0, 60).replaceAll(/[^\x20-\x7e]/g, "?");
 }
 
 function text(bytes: Uint8Array): string {

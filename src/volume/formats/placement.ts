@@ -1,23 +1,29 @@
 /**
- * Where the voxels of an answer belong on the source's grid.
+ * Where the voxels of the source's grid are in an answer.
  *
- * In:   the grid an answer declares, and the grid that was sent.
- * Out:  the index on the source's grid of each of its voxels, or LABEL_MAP_MISPLACED.
+ * In:   the header of an answer, the grid of the source, the grid that was sent, and how much is allowed.
+ * Out:  a Sampling, which tells row by row of the source where its numbers stand; or LABEL_MAP_MISPLACED.
  * Pure.
  *
- * Some toolkits turn an image to their favourite orientation before they save it. That is accepted where the
- * answer's own affine says so and its voxels are exactly the source's, in another order. Nothing is resampled,
- * and nothing is assumed about an answer that says something else: a shift of half a voxel is a refusal.
+ * Some toolkits turn an image to their favourite orientation before they save it: that is always accepted where the
+ * answer's own affine says so and its voxels are exactly those that were sent, in another order. A part of them, or
+ * a margin around them, needs "placed"; another lattice needs "nearest". Nothing is ever placed by its index, and
+ * what is half a voxel off is on another lattice.
  */
 import { NodeError } from "../../base/errors.ts";
 import type { Affine, Grid, Vector } from "../volume.ts";
-import { cornersOf, determinant, distance, pointAt } from "./affine.ts";
+import { cornersOf, distance, pointAt, smallestStep, stepsAlong } from "./affine.ts";
+import {
+  coversAll,
+  type IndexMap,
+  type Lying,
+  latticeSampling,
+  nearestSampling,
+  type Sampling,
+} from "./sampling.ts";
 
-/** Voxel (i, j, k) of the answer is voxel start + i·steps[0] + j·steps[1] + k·steps[2] of the source. */
-export interface Placement {
-  readonly start: number;
-  readonly steps: Vector;
-}
+/** exact: the grid that was sent. placed: more or less of it. nearest: any, by nearest neighbour. */
+export type GridPolicy = "exact" | "placed" | "nearest";
 
 /**
  * How far apart the two may put one corner voxel. The affine of a NIfTI file is float32, and steps of 1e-7 relative
@@ -26,75 +32,114 @@ export interface Placement {
 const TOLERANCE_VOXELS = 0.01;
 const TOLERANCE_MM = 1e-3;
 
-/** @throws LABEL_MAP_MISPLACED with both shapes and affines */
-export function placementOf(answer: Grid, source: Grid): Placement {
-  const turn = turnOf(answer.affine, source.affine);
-  if (!turn) throw misplaced("lies on other axes", answer, source);
-  const sameShape = turn.every(({ axis }, n) => source.size[axis] === answer.size[n]);
-  if (!sameShape) throw misplaced("has another shape", answer, source);
+/**
+ * @param sent  what the answer is an answer to: the source's grid, or a part or a turn of it that was sent
+ * @throws LABEL_MAP_MISPLACED with both shapes and affines
+ */
+export function samplingOf(
+  answer: Lying,
+  { source, sent }: { readonly source: Grid; readonly sent: Grid },
+  policy: GridPolicy,
+): Sampling {
+  const { grid } = answer;
+  if (policy === "exact" || !answer.hasPlace) requireSame(grid, sent);
+  const onLattice = latticeOf(grid, source);
+  if (typeof onLattice !== "string") return latticeSampling(answer, source, onLattice);
+  const resampledBySender = typeof latticeOf(sent, source) === "string";
+  if (policy !== "nearest" && !(policy === "exact" && resampledBySender)) {
+    throw misplaced(onLattice, grid, source);
+  }
+  const map = indexMap(grid.affine, source.affine);
+  if (![map.start, ...map.steps].flat().every(Number.isFinite)) {
+    throw misplaced("does not lie in space", grid, source);
+  }
+  return nearestSampling(answer, source, map);
+}
 
-  const strides: Vector = [1, source.size[0], source.size[0] * source.size[1]];
-  const last = (axis: 0 | 1 | 2): number => source.size[axis] - 1;
-  const startIndex: [number, number, number] = [0, 0, 0];
-  for (const { axis, reversed } of turn) startIndex[axis] = reversed ? last(axis) : 0;
-
-  const inSource = (corner: Vector): Vector => {
-    const index: [number, number, number] = [...startIndex];
-    turn.forEach(({ axis, reversed }, n) => {
-      index[axis] += (reversed ? -1 : 1) * (corner[n] ?? 0);
-    });
-    return index;
-  };
-  const apart = cornersOf(answer).map((corner) =>
-    distance(pointAt(answer.affine, corner), pointAt(source.affine, inSource(corner))),
+/** The voxels that were sent, perhaps in another order. */
+function requireSame(answer: Grid, sent: Grid): void {
+  const map = latticeOf(answer, sent);
+  if (typeof map === "string") throw misplaced(map, answer, sent);
+  const same = map.steps.every(
+    (step, axis) => answer.size[step.findIndex((n) => n !== 0)] === sent.size[axis],
   );
-  const tolerance = Math.max(TOLERANCE_MM, TOLERANCE_VOXELS * smallestStep(source.affine));
-  const worst = Math.max(...apart);
-  if (!(worst <= tolerance)) throw misplaced(`lies ${worst.toPrecision(3)} mm off`, answer, source);
+  if (!same) throw misplaced("has another shape", answer, sent);
+  if (!coversAll(answer, sent, map)) throw misplaced("lies whole voxels off", answer, sent);
+}
 
-  const [x, y, z] = turn.map(({ axis, reversed }) => (reversed ? -1 : 1) * strides[axis]);
+/** The two lattices as one, in whole numbers; else how the answer is off. */
+function latticeOf(answer: Grid, source: Grid): IndexMap | string {
+  const exact = indexMap(answer.affine, source.affine);
+  const whole = (v: Vector): Vector => [Math.round(v[0]), Math.round(v[1]), Math.round(v[2])];
+  const [u, v, w] = [whole(exact.steps[0]), whole(exact.steps[1]), whole(exact.steps[2])];
+  if (!isTurn([u, v, w])) return "lies on other axes";
+  const start = whole(exact.start);
+  if (!start.every(Number.isSafeInteger)) return "lies elsewhere";
+  const map: IndexMap = { start, steps: [u, v, w] };
+  const overlap = cornersOfOverlap(answer, source, map);
+  if (overlap.length === 0) return "lies outside";
+  const apart = overlap.map((corner) =>
+    distance(pointAt(answer.affine, indexAt(map, corner)), pointAt(source.affine, corner)),
+  );
+  const worst = Math.max(...apart);
+  const tolerance = Math.max(TOLERANCE_MM, TOLERANCE_VOXELS * smallestStep(source.affine));
+  return worst <= tolerance ? map : `lies ${worst.toPrecision(3)} mm off`;
+}
+
+/** Three axes of the one along three of the other, each in one step, up to sign. */
+function isTurn(steps: readonly Vector[]): boolean {
+  const axes = steps.map((step) => {
+    const along = step.filter((n) => n !== 0);
+    return along.length === 1 && Math.abs(along[0] as number) === 1 ? step.findIndex((n) => n !== 0) : -1;
+  });
+  return axes.every((axis) => axis >= 0) && new Set(axes).size === 3;
+}
+
+/** Of the source's voxels that the answer has as well, the corners. */
+function cornersOfOverlap(answer: Grid, source: Grid, map: IndexMap): readonly Vector[] {
+  const ranges = map.steps.map((step, axis) => {
+    const along = step.findIndex((n) => n !== 0) as 0 | 1 | 2;
+    const [from, to] = [map.start[along], map.start[along] + step[along] * ((source.size[axis] ?? 1) - 1)];
+    const [least, most] = [
+      Math.max(0, Math.min(from, to)),
+      Math.min(answer.size[along] - 1, Math.max(from, to)),
+    ];
+    const ends = [(least - from) * step[along], (most - from) * step[along]] as const;
+    return least <= most ? ([Math.min(...ends), Math.max(...ends)] as const) : undefined;
+  });
+  const [columns, rows, slices] = ranges;
+  if (!columns || !rows || !slices) return [];
+  const box = { size: [2, 2, 2] } as const;
+  return cornersOf(box).map(
+    ([i, j, k]): Vector => [columns[i as 0 | 1], rows[j as 0 | 1], slices[k as 0 | 1]],
+  );
+}
+
+function indexMap(answer: Affine, source: Affine): IndexMap {
+  const from: Vector = [
+    source.origin[0] - answer.origin[0],
+    source.origin[1] - answer.origin[1],
+    source.origin[2] - answer.origin[2],
+  ];
   return {
-    start: startIndex[0] * strides[0] + startIndex[1] * strides[1] + startIndex[2] * strides[2],
-    steps: [x as number, y as number, z as number],
+    start: stepsAlong(from, answer),
+    steps: [
+      stepsAlong(source.perColumn, answer),
+      stepsAlong(source.perRow, answer),
+      stepsAlong(source.perSlice, answer),
+    ],
   };
 }
 
-interface Turned {
-  /** The axis of the source along which this axis of the answer runs. */
-  readonly axis: 0 | 1 | 2;
-  readonly reversed: boolean;
+function indexAt({ start, steps: [u, v, w] }: IndexMap, [i, j, k]: Vector): Vector {
+  const along = (axis: 0 | 1 | 2): number => start[axis] + i * u[axis] + j * v[axis] + k * w[axis];
+  return [along(0), along(1), along(2)];
 }
 
-/** Nearest turn from the answer's axes to the source's; undefined if they are not the same three, up to sign. */
-function turnOf(answer: Affine, source: Affine): readonly Turned[] | undefined {
-  const turns = [answer.perColumn, answer.perRow, answer.perSlice].map((step) => {
-    const inSteps = coordinates(step, source).map(Math.round);
-    const axis = inSteps.findIndex((n) => n !== 0);
-    const alone = inSteps.every((n, at) => (at === axis ? Math.abs(n) === 1 : n === 0));
-    return alone ? { axis: axis as 0 | 1 | 2, reversed: (inSteps[axis] ?? 0) < 0 } : undefined;
-  });
-  const sound = turns.filter((turn) => turn !== undefined);
-  return new Set(sound.map(({ axis }) => axis)).size === 3 ? sound : undefined;
-}
-
-/** A direction, in steps along the axes of an affine (Cramer's rule). */
-function coordinates(v: Vector, affine: Affine): readonly number[] {
-  const whole = determinant(affine);
-  return [
-    determinant({ ...affine, perColumn: v }) / whole,
-    determinant({ ...affine, perRow: v }) / whole,
-    determinant({ ...affine, perSlice: v }) / whole,
-  ];
-}
-
-function smallestStep(affine: Affine): number {
-  return Math.min(...[affine.perColumn, affine.perRow, affine.perSlice].map((step) => Math.hypot(...step)));
-}
-
-function misplaced(how: string, answer: Grid, source: Grid): NodeError {
+function misplaced(how: string, answer: Grid, other: Grid): NodeError {
   return new NodeError(
     "LABEL_MAP_MISPLACED",
-    `Label map ${how}: it is ${described(answer)}; the volume is ${described(source)}`,
+    `Answer ${how}: it is ${described(answer)}; the volume is ${described(other)}`,
   );
 }
 

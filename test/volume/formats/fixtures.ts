@@ -4,7 +4,8 @@
  * 5 × 4 × 3 voxels; the label of voxel (i, j, k) on `oblique` is i + 5j + 20k, so every misplaced voxel shows.
  */
 import { gunzipSync } from "node:zlib";
-import type { Grid } from "../../../src/volume/volume.ts";
+import { type Expected, interpret } from "../../../src/volume/formats/interpret.ts";
+import type { Grid, LabelMap } from "../../../src/volume/volume.ts";
 
 /** Columns turned by 30° about z, rows tipped by 20°; three spacings (0.7, 1.1, 2.5 mm), three sizes. */
 export const oblique: Grid = {
@@ -53,4 +54,12 @@ export function plain(name: string): Uint8Array {
   const file = written.get(name);
   if (!file) throw new Error(`No fixture ${name}`);
   return new Uint8Array(gunzipSync(file));
+}
+
+/** The one layer of a file that is a label map on the grid that was sent. */
+export function readLabelMap(bytes: Uint8Array, expected: Expected): LabelMap {
+  const { grid, layers } = interpret([{ bytes }], { as: "labelmap", maxBytes: 1_000_000 }, expected);
+  const [labels, ...more] = layers;
+  if (!labels || more.length > 0) throw new Error(`${layers.length} layers`);
+  return { grid, labels };
 }

@@ -1,10 +1,9 @@
 import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
 import { NodeError } from "../../../src/base/errors.ts";
-import { readLabelMap } from "../../../src/volume/formats/label-map.ts";
 import { niftiHeader } from "../../../src/volume/formats/nifti-write.ts";
 import type { Affine, Grid, Vector } from "../../../src/volume/volume.ts";
-import { allLabels, labelled, oblique, plain, written } from "./fixtures.ts";
+import { allLabels, labelled, oblique, plain, readLabelMap, written } from "./fixtures.ts";
 
 const expected = { grid: oblique, labels: allLabels };
 

@@ -1,8 +1,8 @@
 import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
-import { readLabelMap } from "../../../src/volume/formats/label-map.ts";
 import { readNrrdHeader } from "../../../src/volume/formats/nrrd.ts";
 import type { Grid } from "../../../src/volume/volume.ts";
+import { readLabelMap } from "./fixtures.ts";
 
 /** Three sizes, three spacings, an origin of three values; LPS. */
 const grid: Grid = {
@@ -90,7 +90,7 @@ test.each([
   ["a line skip", { lineskip: "2" }, "line skip"],
   ["a block type", { type: "block" }, "type block"],
   ["no endian where it matters", { type: "short" }, "endian missing"],
-  ["four dimensions", { dimension: "4" }, "dimension 4"],
+  ["five dimensions", { dimension: "5" }, "dimension 5"],
   ["no space", { space: undefined }, "without space"],
   ["a space of no patient", { space: "scanner-xyz" }, "not one of a patient"],
   ["an axis without direction", { "space directions": "none (0,0.75,0) (0,0,2)" }, "vectors"],

@@ -183,7 +183,12 @@ function arrayHeader(
 
 function shown(shape: readonly number[]): string {
   const more = shape.length > 8 ? `×… (${shape.length} dimensions)` : "";
-  return printable(shape.slice(0, 8).join("×")) + more;
+  return (
+    shape
+      .slice(0, 8)
+      .map((n) => printable(String(n)))
+      .join("×") + more
+  );
 }
 
 function text(bytes: Uint8Array): string {

@@ -99,6 +99,12 @@ test("a part of the volume is placed by its affine where that is allowed, and re
   expect(codeOf(() => read(crop, cropped, "exact"))).toBe("LABEL_MAP_MISPLACED");
 });
 
+test("what has the shape that was sent and lies a voxel aside is placed by its affine, never by its index", () => {
+  const aside = moved(oblique, [1, 0, -1]);
+  expect(codeOf(() => read(aside, labelled, "exact"))).toBe("LABEL_MAP_MISPLACED");
+  expect(read(aside, labelled, "placed").layers).toEqual([onLattice([5, 4, 3], labelled, [1, 0, -1])]);
+});
+
 test("what a margin holds is left out, and counted", () => {
   const voxels = Uint8Array.from({ length: 336 }, (_, n) => (n % 3 === 0 ? 1 + (n % 59) : 0));
   const found = read(padded, voxels, "placed");

@@ -1,10 +1,13 @@
 import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
 import { NodeError } from "../../../src/base/errors.ts";
+import { interpret } from "../../../src/volume/formats/interpret.ts";
 import { niftiHeader } from "../../../src/volume/formats/nifti-write.ts";
+import { told } from "../../../src/volume/formats/notes.ts";
 import type { Affine, Grid, Vector } from "../../../src/volume/volume.ts";
 import { allLabels, labelled, oblique, plain, readLabelMap, written } from "./fixtures.ts";
 
+const SHAPE = { as: "labelmap", maxBytes: 1_000_000 } as const;
 const expected = { grid: oblique, labels: allLabels };
 
 /** A NIfTI-1 file made by our writer (which another reader checks in nifti-write.test.ts), then damaged. */
@@ -194,7 +197,10 @@ test.each([
   ["dim[0] of 0", (v: DataView) => v.setInt16(40, 0, true)],
   ["dim[0] of 8", (v: DataView) => v.setInt16(40, 8, true)],
   ["a negative size", (v: DataView) => v.setInt16(42, -5, true)],
-  ["two images", (v: DataView) => [v.setInt16(40, 4, true), v.setInt16(48, 2, true)]],
+  [
+    "channels along two dimensions",
+    (v: DataView) => [v.setInt16(40, 5, true), v.setInt16(48, 2, true), v.setInt16(50, 2, true)],
+  ],
   ["an unknown datatype", (v: DataView) => v.setInt16(70, 3, true)],
   ["colour", (v: DataView) => v.setInt16(70, 128, true)],
   ["complex numbers", (v: DataView) => v.setInt16(70, 32, true)],
@@ -228,6 +234,51 @@ test("without an sform the qform places the image", () => {
     },
   });
   expect(readLabelMap(file, expected).labels).toEqual(labelled);
+});
+
+const offsetBy = (mm: number) => (view: DataView) =>
+  view.setFloat32(268, view.getFloat32(268, true) + mm, true); // qoffset_x
+
+test("an sform wins over a qform that says something else, and the log is told by how much", () => {
+  const found = interpret([{ bytes: nifti(labelled, { edit: offsetBy(2) }) }], SHAPE, expected);
+  expect(found.layers).toEqual([labelled]);
+  expect(found.notes).toEqual([{ kind: "qform-differs", mm: expect.closeTo(2, 4) as number }]);
+  expect(told(found.notes[0]!)).toBe("sform and qform differ by 2.00 mm; the sform was taken");
+});
+
+test("an sform and a qform that say the same are nothing to tell", () => {
+  for (const mm of [0, 0.001]) {
+    const bytes = nifti(labelled, { edit: offsetBy(mm) });
+    expect(interpret([{ bytes }], SHAPE, expected).notes).toEqual([]);
+  }
+});
+
+// The place of the qform would be the right one, but the sform speaks.
+test("an sform in the wrong place is refused, whatever the qform says", () => {
+  const bytes = nifti(labelled, {
+    edit: (view) => view.setFloat32(292, view.getFloat32(292, true) + 2, true),
+  });
+  expect(failureOf(bytes).code).toBe("LABEL_MAP_MISPLACED");
+});
+
+test.each([
+  ["a fourth", [4, 5, 4, 3, 2, 1]],
+  ["a fifth, as vectors have it,", [5, 5, 4, 3, 1, 2]],
+])("NIfTI with %s dimension of two channels holds two masks", (_, dim) => {
+  const edit = (view: DataView) => dim.forEach((n, at) => view.setInt16(40 + 2 * at, n, true));
+  const second = labelled.map((label) => Number(label > 50));
+  const first = labelled.map((label) => Number(label < 7));
+  const bytes = Buffer.concat([nifti(first, { edit }), second]);
+  const as = { masks: { background: "none", others: "refuse", files: new Map() } } as const;
+  const found = interpret([{ bytes }], { ...SHAPE, as }, { grid: oblique, labels: [1, 2] });
+  expect(found.layers).toEqual([labelled.map((label) => (label < 7 ? 1 : label > 50 ? 2 : 0))]);
+  expect(() => interpret([{ bytes }], SHAPE, expected)).toThrow("Label map of 2 channels");
+});
+
+test("values of 16 bits are kept, up to the last", () => {
+  const values = [1000, 4095, 32_768, 65_535];
+  const voxels = Uint16Array.from(labelled, (_, n) => values[n % 5] ?? 0);
+  expect(readLabelMap(nifti(voxels), { grid: oblique, labels: values }).labels).toEqual(voxels);
 });
 
 test("an extension between header and voxels is passed over", () => {

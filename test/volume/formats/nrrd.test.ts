@@ -1,5 +1,6 @@
 import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
+import { interpret } from "../../../src/volume/formats/interpret.ts";
 import { readNrrdHeader } from "../../../src/volume/formats/nrrd.ts";
 import type { Grid } from "../../../src/volume/volume.ts";
 import { readLabelMap } from "./fixtures.ts";
@@ -101,6 +102,36 @@ test.each([
   ["a fractional size", { sizes: "3 2.5 4" }, "sizes"],
 ])("NRRD with %s is refused by name", (_, change, reason) => {
   expect(() => readLabelMap(nrrd(change), expected)).toThrow(reason);
+});
+
+test.each([
+  ["first", "none (0.5,0,0) (0,0.75,0) (0,0,2)", "2 3 2 4", "vector domain domain domain"],
+  ["last", "(0.5,0,0) (0,0.75,0) (0,0,2) none", "3 2 4 2", "domain domain domain list"],
+  ["second", "(0.5,0,0) none (0,0.75,0) (0,0,2)", "3 2 2 4", "domain list domain domain"],
+])("channels may be the %s axis, which is the one without a direction", (where, directions, sizes, kinds) => {
+  const change = { dimension: "4", sizes, kinds, "space directions": directions };
+  const both = [labels.map((label) => Number(label < 5)), labels.map((label) => Number(label > 20))] as const;
+  const data = Uint8Array.from({ length: 48 }, (_, n) => {
+    if (where === "first") return both[n % 2]![n >> 1]!;
+    if (where === "last") return both[Math.floor(n / 24)]![n % 24]!;
+    return both[Math.floor(n / 3) % 2]![(n % 3) + 3 * Math.floor(n / 6)]!;
+  });
+  const as = { masks: { background: "none", others: "refuse", files: new Map() } } as const;
+  const { layers } = interpret(
+    [{ bytes: nrrd(change, data) }],
+    { as, maxBytes: 1e6 },
+    { grid, labels: [1, 2] },
+  );
+  expect(layers).toEqual([labels.map((label) => (label < 5 ? 1 : label > 20 ? 2 : 0))]);
+});
+
+test.each([
+  ["no axis without direction", "(0.5,0,0) (0,0.75,0) (0,0,2) (0,0,1)"],
+  ["two of them", "none (0.5,0,0) (0,0.75,0) none"],
+  ["too few directions", "none (0.5,0,0) (0,0.75,0)"],
+])("NRRD of four dimensions with %s is refused", (_, directions) => {
+  const file = nrrd({ dimension: "4", sizes: "2 3 2 4", "space directions": directions }, new Uint8Array(48));
+  expect(() => readLabelMap(file, expected)).toThrow("one axis without direction");
 });
 
 test("the same field twice is refused: two readers could choose differently", () => {

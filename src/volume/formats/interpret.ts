@@ -218,8 +218,7 @@ function findings(
   },
 ): Interpreted {
   const { header, sampling, outside, expected } = about;
-  const isEmpty = found.layers.every((layer) => layer.every((label) => label === 0));
-  if (outside > 0 && isEmpty) {
+  if (outside > 0 && found.layers.every((layer) => layer.every((label) => label === 0))) {
     throw new NodeError("LABEL_MAP_MISPLACED", `All ${outside} labelled voxels lie outside of the volume`);
   }
   return {

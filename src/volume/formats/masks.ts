@@ -24,8 +24,13 @@ export function maskOf(
   { channel, what }: { readonly channel: number; readonly what: string },
   sampling: Sampling,
 ): Marked {
-  requireBinary(image, channel, what);
   const { numbers, slope, intercept, strides } = image;
+  if (sampling.inOrder && slope === 1 && intercept === 0) {
+    const [columns, rows, slices] = image.grid.size;
+    const own = numbers.subarray(channel * strides[3], channel * strides[3] + columns * rows * slices);
+    return { runs: runsIn(own, what), outside: 0 };
+  }
+  requireBinary(image, channel, what);
   const base = channel * strides[3];
   const [columns, rows, slices] = sampling.source.size;
   const offsets = new Int32Array(columns);
@@ -48,6 +53,48 @@ export function maskOf(
     }
   }
   return { runs, outside: countOutside(image, channel, sampling) };
+}
+
+/** Most of a mask is nothing: that is passed over four bytes at a time. */
+function runsIn(values: Values, what: string): Runs {
+  const runs = new Runs();
+  const { length } = values;
+  const words = wordsOf(values);
+  const perWord = 4 / values.BYTES_PER_ELEMENT;
+  let mark: number | undefined;
+  let at = 0;
+  while (at < length) {
+    const value = values[at] as number;
+    if (value === 0) {
+      at += 1;
+      if (words && at % perWord === 0) at = firstUsed(words, at / perWord) * perWord;
+      continue;
+    }
+    if (value !== mark) mark = checked(value, mark, what);
+    const from = at;
+    while (at < length && values[at] === value) at += 1;
+    runs.add(from, at);
+  }
+  return runs;
+}
+
+/** The same memory as whole numbers of four bytes, where its place allows; 0 is 0 in every type but for -0. */
+function wordsOf({ buffer, byteOffset, byteLength, BYTES_PER_ELEMENT }: Values): Int32Array | undefined {
+  if (byteOffset % 4 !== 0 || BYTES_PER_ELEMENT > 4) return undefined;
+  return new Int32Array(buffer, byteOffset, Math.floor(byteLength / 4));
+}
+
+function firstUsed(words: Int32Array, from: number): number {
+  let word = from;
+  while (word < words.length && words[word] === 0) word += 1;
+  return word;
+}
+
+/** @returns the one value that marks */
+function checked(value: number, mark: number | undefined, what: string): number {
+  if (!(Number.isInteger(value) && value > 0)) throw invalid(`${what} with a value that is ${flawOf(value)}`);
+  if (mark !== undefined) throw invalid(`${what} with more than one value: it is a label map`);
+  return value;
 }
 
 /** How many voxels that are not 0 lie where the source has none. */
@@ -82,9 +129,7 @@ function requireBinary(
         const stored = numbers[at] as number;
         const value = stored * slope + intercept;
         if (value === 0 || stored === mark) continue;
-        if (!(Number.isInteger(value) && value > 0))
-          throw invalid(`${what} with a value that is ${flawOf(value)}`);
-        if (mark !== undefined) throw invalid(`${what} with more than one value: it is a label map`);
+        checked(value, mark, what);
         mark = stored;
       }
     }

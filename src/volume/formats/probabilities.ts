@@ -90,17 +90,20 @@ function rowReader(image: Image, { activation }: ProbabilityShape, flaws: Flaws)
   let values = new Float64Array(0);
   return (offsets) => {
     const columns = offsets.length;
+    let isSound = true;
     if (values.length !== columns * channels) values = new Float64Array(columns * channels);
     for (let channel = 0, at = 0; channel < channels; channel += 1) {
       const base = channel * strides[3];
       for (let i = 0; i < columns; i += 1, at += 1) {
         const offset = offsets[i] as number;
-        values[at] = offset < 0 ? Number.NaN : (numbers[base + offset] as number) * slope + intercept;
+        const value = offset < 0 ? Number.NaN : (numbers[base + offset] as number) * slope + intercept;
+        values[at] = value;
+        isSound &&= value >= 0 && value <= 1;
       }
     }
     if (activation === "sigmoid") sigmoid(values);
     if (activation === "softmax") softmax(values, columns);
-    check(values, offsets, flaws);
+    if (activation !== "none" || !isSound) check(values, offsets, flaws);
     return values;
   };
 }
@@ -159,10 +162,7 @@ function reductionOf(shape: ProbabilityShape, channels: Channels, voxels: number
   if (shape.reduce === "argmax") {
     const labels = emptyLayer(voxels, largest);
     return {
-      row(values, columns, to) {
-        for (let i = 0; i < columns; i += 1)
-          labels[to + i] = mostProbable(values, columns, i, channels, floor);
-      },
+      row: (values, columns, to) => mostProbable(values, channels, floor, labels.subarray(to, to + columns)),
       layers: () => [labels],
     };
   }
@@ -181,24 +181,21 @@ function reductionOf(shape: ProbabilityShape, channels: Channels, voxels: number
   };
 }
 
-/** Of equals the first, as NumPy has it; 0 where none reaches `floor`. */
-function mostProbable(
-  values: Float64Array,
-  columns: number,
-  i: number,
-  channels: Channels,
-  floor: number,
-): number {
-  let most = Number.NEGATIVE_INFINITY;
-  let label = 0;
-  for (let n = 0, at = i; n < channels.length; n += 1, at += columns) {
-    const value = values[at] as number;
-    if (value > most) {
-      most = value;
-      label = (channels[n] as Channels[number]).label;
+/** Of equals the first, as NumPy has it; 0 where none reaches `floor`. Channel by channel, as they lie in memory. */
+function mostProbable(values: Float64Array, channels: Channels, floor: number, into: Labels): void {
+  const columns = into.length;
+  const most = new Float64Array(columns).fill(Number.NEGATIVE_INFINITY);
+  into.fill(0);
+  channels.forEach(({ label }, n) => {
+    for (let i = 0, at = n * columns; i < columns; i += 1, at += 1) {
+      const value = values[at] as number;
+      if (value > (most[i] as number)) {
+        most[i] = value;
+        into[i] = label;
+      }
     }
-  }
-  return most >= floor ? label : 0;
+  });
+  for (let i = 0; i < columns; i += 1) if (!((most[i] as number) >= floor)) into[i] = 0;
 }
 
 function addRuns(values: Float64Array, floor: number, to: number, runs: Runs): void {
@@ -232,17 +229,20 @@ function countOutside(image: Image, shape: ProbabilityShape, { channels, samplin
   const [columns, rows, slices] = image.grid.size;
   const row = rowReader(image, shape, { nan: 0, below: 0, above: 0 });
   const floor = floorOf(shape, channels);
-  const isLabelled = (values: Float64Array, i: number): boolean =>
-    shape.reduce === "argmax"
-      ? mostProbable(values, columns, i, channels, floor) > 0
-      : channels.some(({ label }, n) => label > 0 && (values[n * columns + i] as number) >= floor);
+  const labels = new Uint16Array(columns);
+  const isAbove = (values: Float64Array, i: number): boolean =>
+    channels.some(({ label }, n) => label > 0 && (values[n * columns + i] as number) >= floor);
   const offsets = new Int32Array(columns);
   let count = 0;
   for (let k = 0; k < slices; k += 1) {
     for (let j = 0; j < rows; j += 1) {
       own.row(j, k, offsets);
       const values = row(offsets);
-      for (let i = 0; i < columns; i += 1) if (isOutside(i, j, k) && isLabelled(values, i)) count += 1;
+      if (shape.reduce === "argmax") mostProbable(values, channels, floor, labels);
+      for (let i = 0; i < columns; i += 1) {
+        const isLabelled = shape.reduce === "argmax" ? labels[i] !== 0 : isAbove(values, i);
+        if (isLabelled && isOutside(i, j, k)) count += 1;
+      }
     }
   }
   return count;

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { NodeError } from "../../../src/base/errors.ts";
 import { type AnswerShape, interpret } from "../../../src/volume/formats/interpret.ts";
+import { niftiHeader } from "../../../src/volume/formats/nifti-write.ts";
 import { oblique } from "./fixtures.ts";
 import { byNumpy } from "./numpy-fixtures.ts";
 
@@ -142,4 +143,28 @@ test("a softmax of infinite logits is not a number", () => {
   const run = () =>
     read(new Uint8Array(values.buffer), { activation: "softmax" }, { format: { raw: "float32" } });
   expect(failureOf(run).message).toContain("180 not a number");
+});
+
+test.each(["argmax", "threshold"] as const)("what %s labels outside of the volume is counted", (reduce) => {
+  const { origin, perColumn, perRow, perSlice } = oblique.affine;
+  const before = [0, 1, 2].map((at) => origin[at]! - perColumn[at]!) as unknown as typeof origin;
+  const grid = { size: [7, 4, 3], affine: { origin: before, perColumn, perRow, perSlice } } as const;
+  // Two segments and the background; the first column and the last one lie outside.
+  const values = new Float32Array(3 * 84);
+  values.fill(0.9, 0, 84);
+  for (const voxel of [0, 6, 7 * 11 + 6, 3]) {
+    values[voxel] = 0.1;
+    values[84 + voxel] = 0.8;
+  }
+  const bytes = Buffer.concat([niftiHeader(grid, values), new Uint8Array(values.buffer)]);
+  new DataView(bytes.buffer, bytes.byteOffset).setInt16(40, 4, true);
+  new DataView(bytes.buffer, bytes.byteOffset).setInt16(48, 3, true);
+  const as = { probabilities: { ...DEFAULTS, reduce } };
+  const found = interpret(
+    [{ bytes }],
+    { as, grid: "placed", maxBytes: 1e6 },
+    { grid: oblique, labels: [3, 7] },
+  );
+  expect(found.layers).toEqual([new Uint8Array(60).fill(3, 2, 3)]);
+  expect(found.notes).toEqual([{ kind: "outside", voxels: 3 }]);
 });

@@ -6,6 +6,7 @@
  */
 import { suggestion } from "../routing/nearest.ts";
 import { segmentFindings } from "./cross-segments.ts";
+import { LABEL_PRESETS, labelPreset } from "./presets.ts";
 import type { Finding } from "./problems.ts";
 import { LISTEN_DEFAULT } from "./schema/dicom.ts";
 import type { Path } from "./source.ts";
@@ -80,9 +81,12 @@ function modelOutputs(config: Group): readonly Finding[] {
 
 function modelFiles(config: Group): readonly Finding[] {
   return entries(config["models"]).flatMap(([model, { response, segments }]) => {
+    const { preset, ...written } = group(segments);
+    const table = LABEL_PRESETS.includes(String(preset)) ? labelPreset(String(preset)) : new Map();
+    const known = new Set([...Object.keys(written), ...Array.from(table.keys(), String)]);
     const files = group(group(group(group(response)["as"])["masks"])["files"]);
     return Object.keys(files).flatMap((value) => {
-      if (Object.hasOwn(group(segments), value)) return [];
+      if (known.has(value)) return [];
       const path = ["models", model, "response", "as", "masks", "files", value];
       return [{ path, part: "key", message: `there is no segment ${value}` } as const];
     });

@@ -15,6 +15,7 @@ import { NodeError } from "../base/errors.ts";
 import type { Log, LogFields } from "../base/log.ts";
 import { task, type WorkerPool } from "../base/worker-pool.ts";
 import type { Interpreted } from "../volume/formats/interpret.ts";
+import type { UnknownLabelPolicy } from "../volume/formats/labels.ts";
 import type { SegmentNames } from "../volume/formats/mask-names.ts";
 import { told } from "../volume/formats/notes.ts";
 import type { Findings, Volume } from "../volume/volume.ts";
@@ -24,9 +25,14 @@ import type { Model } from "./model.ts";
 import { type PreparedVolume, prepareVolume } from "./prepare.ts";
 import { concurrencyOf, Slots } from "./slots.ts";
 
+interface LabelledModel extends Model {
+  readonly segments: SegmentNames;
+  readonly onUnknownLabel?: UnknownLabelPolicy;
+}
+
 export interface InferenceSettings {
   /** By name; of the segments only the label values and their names are used here. */
-  readonly models: ReadonlyMap<string, Model & { readonly segments: SegmentNames }>;
+  readonly models: ReadonlyMap<string, LabelledModel>;
   /** How many places each resource has. */
   readonly slots: Readonly<Record<string, number>>;
 }
@@ -125,13 +131,14 @@ export function createInference(settings: InferenceSettings, system: InferenceSy
   }
 
   async function decode(
-    model: Model & { readonly segments: SegmentNames },
+    model: LabelledModel,
     volume: Volume,
     { bytes, headers }: Received,
     signal: AbortSignal,
   ): Promise<Interpreted> {
-    const expected = { grid: volume.grid, labels: [...model.segments.keys()], names: model.segments };
-    const { request, response } = model;
+    const { request, response, segments, onUnknownLabel = "refuse" } = model;
+    const labels = [...segments.keys()];
+    const expected = { grid: volume.grid, labels, names: segments, onUnknownLabel };
     const input = { bytes, headers, format: request.format, response, expected };
     try {
       return await pool.run(DECODE, input, { signal, timeoutMs: DECODE_TIMEOUT_MS });
@@ -227,7 +234,7 @@ function connectionsOf(
   return connections;
 }
 
-function modelNamed(settings: InferenceSettings, name: string): Model & { readonly segments: SegmentNames } {
+function modelNamed(settings: InferenceSettings, name: string): LabelledModel {
   const model = settings.models.get(name);
   if (!model) throw new Error(`bug: no model ${name}`);
   return model;

@@ -367,3 +367,50 @@ rules: [{ name: all, when: "true", models: [bone], sendTo: [pacs] }]
     ],
   ]);
 });
+
+test("what a model answers is one of four kinds, and says how it is to be read", () => {
+  const config = configOf(
+    parseConfig(
+      `${SMALL}models:
+  a: { ${MODEL}, response: { as: { masks: { files: { 1: "a.nii.gz" } } }, grid: nearest } }
+  b: { ${MODEL}, response: { as: { probabilities: {} }, format: { layout: NCZYX } } }
+  c: { ${MODEL}, response: { as: { packedBits: {} }, format: { raw: uint8 } } }`,
+      "node.yaml",
+    ),
+  );
+  const responses = ["a", "b", "c"].map((name) => config.models.get(name)?.response);
+  expect(responses).toMatchObject([
+    {
+      as: { masks: { background: "none", others: "refuse", files: new Map([[1, "a.nii.gz"]]) } },
+      grid: "nearest",
+    },
+    {
+      as: {
+        probabilities: {
+          reduce: "argmax",
+          threshold: 0.5,
+          background: "first",
+          activation: "none",
+          keep: false,
+        },
+      },
+      format: { layout: "NCZYX" },
+      grid: "exact",
+    },
+    { as: { packedBits: { order: "msb" } }, format: { raw: "uint8", byteOrder: "little" } },
+  ]);
+});
+
+test.each([
+  ["as: mask", '"mask", allowed: labelmap, or one of { masks }'],
+  ["as: { masks: {}, probabilities: {} }", 'unknown key "probabilities"; allowed: masks'],
+  ["as: { masks: { files: { 2: b } } }", "there is no segment 2"],
+  ["as: { probabilities: { threshold: 1.5 } }", "a number from 0 to 1"],
+  ["format: { layout: ZYY }", "X, Y, Z, and as need be C and N"],
+  ["format: { raw: int128 }", "uint8 or int8"],
+  ["grid: roughly", "exact or placed or nearest"],
+])("an answer of { %s } is no answer", (response, reason) => {
+  const problems = problemsOf(`${SMALL}models: { a: { ${MODEL}, response: { ${response} } } }`);
+  expect(problems).toHaveLength(1);
+  expect(problems[0]).toContain(reason);
+});

@@ -7,7 +7,7 @@ const KINDS = "labelmap, or one of { masks }, { probabilities }, { packedBits } 
 const LAYOUT = "X, Y, Z, and as need be C and N, such as NCZYX";
 const LABELS = "a label value from 1 to 65535";
 
-export const label = z
+const label = z
   .string()
   .regex(/^[1-9]\d{0,4}$/, { error: expected(LABELS) })
   .refine((value) => Number(value) <= 65535, { error: ({ input }) => found(input, LABELS) })

@@ -103,7 +103,7 @@ export function readNpyHeader(head: Uint8Array, layout: string | undefined, sent
 /** @throws MODEL_ANSWER_INVALID for a type that is no number, or a shape that is not the layout's */
 export function tensorHeader(tensor: Tensor, layout: string | undefined, sent: Grid): ImageHeader {
   const type = TENSOR_TYPES.get(tensor.datatype);
-  if (!type) throw invalid(`Tensor of ${printable(String(tensor.datatype))}, which is not a plain number`);
+  if (!type) throw invalid(`Tensor of ${printable(tensor.datatype)}, which is not a plain number`);
   return arrayHeader("tensor", type, arranged(tensor.shape, layout, false), sent);
 }
 

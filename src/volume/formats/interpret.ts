@@ -14,7 +14,7 @@ import { type AnswerFile, bareBytes, type OpenImage, openImage, type Packed, unz
 import { type ResponseFormat, rawHeader } from "./array.ts";
 import { type Background, type Channels, channelsOf } from "./channels.ts";
 import { bytesPer, type Image, type ImageHeader, invalid, numbersOf, printable } from "./image.ts";
-import { labelsOf, narrowed, type Values } from "./labels.ts";
+import { labelsOf, narrowed, type UnknownLabelPolicy, type Values } from "./labels.ts";
 import { nameOf, type SegmentNames, segmentOf } from "./mask-names.ts";
 import { countOutside, maskOf } from "./masks.ts";
 import type { Note } from "./notes.ts";
@@ -56,6 +56,8 @@ export interface Expected {
   /** Where it is not the source's own: turned, cropped, with other spacings. */
   readonly sent?: Grid;
   readonly labels: readonly number[];
+  /** Of a label map; refuse if left out. */
+  readonly onUnknownLabel?: UnknownLabelPolicy;
   /** Of the segments, by label value; for masks in files of their own. */
   readonly names?: SegmentNames;
 }
@@ -85,9 +87,11 @@ function labelMap(file: Packed, shape: AnswerShape, expected: Expected): Interpr
   if (header.channels > 1) throw invalid(`Label map of ${header.channels} channels`);
   const sampling = place(header, shape, expected);
   const opened = image();
-  const layers = [labelsOf(opened, sampling, expected.labels)];
+  const { labels, unknown } = labelsOf(opened, sampling, expected);
   const outside = sampling.isOutside ? countOutside(withValues(opened), 0, sampling) : 0;
-  return findings({ layers }, { header, sampling, outside, expected });
+  const notes: Note[] = unknown.length > 0 ? [{ kind: "unknown-labels", labels: unknown }] : [];
+  const about = { header: { notes: [...header.notes, ...notes] }, sampling, outside, expected };
+  return findings({ layers: [labels] }, about);
 }
 
 function probabilities(

@@ -11,13 +11,23 @@
 import { NodeError } from "../../base/errors.ts";
 import type { Labels } from "../volume.ts";
 import { type Image, invalid, type Numbers } from "./image.ts";
+import { listed } from "./notes.ts";
 import type { Sampling } from "./sampling.ts";
 
 const MAX_LABEL = 0xffff;
-const LISTED = 8;
 
-/** @throws MODEL_ANSWER_INVALID with how many voxels are no labels; LABEL_UNKNOWN with the values that have no meaning */
-export function labelsOf(image: Image, sampling: Sampling, known: readonly number[]): Labels {
+/** What a label without a segment is: a reason to refuse the answer, or a label like any other. */
+export type UnknownLabelPolicy = "refuse" | "generic";
+
+/**
+ * @returns with the labels, those that no segment has; none if they are refused
+ * @throws MODEL_ANSWER_INVALID with how many voxels are no labels; LABEL_UNKNOWN with the values that have no meaning
+ */
+export function labelsOf(
+  image: Image,
+  sampling: Sampling,
+  { labels: known, onUnknownLabel = "refuse" }: Known,
+): { readonly labels: Labels; readonly unknown: readonly number[] } {
   const values = narrowed(image.numbers);
   const flaws = new Map<string, number>();
   const present = check(values, image, flaws);
@@ -26,8 +36,19 @@ export function labelsOf(image: Image, sampling: Sampling, known: readonly numbe
     throw invalid(`Label map with voxels that are no labels: ${counts}, of ${values.length}`);
   }
   for (const label of [0, ...known]) present[label] = 0;
-  if (present.includes(1)) throw unknown(present);
-  return place(values, image, sampling, Math.max(0, ...known));
+  const unknown = [...present.keys()].filter((label) => present[label] === 1);
+  if (unknown.length > 0 && onUnknownLabel === "refuse") {
+    throw new NodeError(
+      "LABEL_UNKNOWN",
+      `Label map with labels that are no segments of the model: ${listed(unknown)}`,
+    );
+  }
+  return { labels: place(values, image, sampling, Math.max(0, ...known, ...unknown)), unknown };
+}
+
+interface Known {
+  readonly labels: readonly number[];
+  readonly onUnknownLabel?: UnknownLabelPolicy;
 }
 
 /** Room for one layer, all 0. */
@@ -103,11 +124,4 @@ export function flawOf(value: number): string {
   if (!Number.isFinite(value)) return "infinite";
   if (value < 0) return "negative";
   return Number.isInteger(value) ? `above ${MAX_LABEL}` : "not whole";
-}
-
-function unknown(present: Uint8Array): NodeError {
-  const foreign = [...present.keys()].filter((label) => present[label] === 1);
-  const more = foreign.length > LISTED ? ` and ${foreign.length - LISTED} more` : "";
-  const listed = foreign.slice(0, LISTED).join(", ") + more;
-  return new NodeError("LABEL_UNKNOWN", `Label map with labels that are no segments of the model: ${listed}`);
 }

@@ -5,7 +5,10 @@ export type Note =
   | { readonly kind: "qform-differs"; readonly mm: number }
   /** Labelled voxels where the source has none: they are in no result. */
   | { readonly kind: "outside"; readonly voxels: number }
+  | { readonly kind: "unknown-labels"; readonly labels: readonly number[] }
   | { readonly kind: "ignored-files"; readonly files: number };
+
+const LISTED = 8;
 
 export function told(note: Note): string {
   switch (note.kind) {
@@ -13,7 +16,14 @@ export function told(note: Note): string {
       return `sform and qform differ by ${note.mm.toPrecision(3)} mm; the sform was taken`;
     case "outside":
       return `${note.voxels} labelled voxels lie outside of the volume`;
+    case "unknown-labels":
+      return `labels without a segment: ${listed(note.labels)}`;
     case "ignored-files":
       return `${note.files} files are named after no segment and were ignored`;
   }
+}
+
+export function listed(labels: readonly number[]): string {
+  const more = labels.length > LISTED ? ` and ${labels.length - LISTED} more` : "";
+  return labels.slice(0, LISTED).join(", ") + more;
 }

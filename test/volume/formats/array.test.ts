@@ -24,9 +24,31 @@ function failureOf(run: () => unknown): NodeError {
 }
 
 test.each([
-  ...["|u1", "|i1", "<u2", ">u2", "<i2", ">i2", "<u4", ">u4", "<i4", ">i4", "<u8", ">u8", "<i8", ">i8"],
-  ...["<f2", ">f2", "<f4", ">f4", "<f8", ">f8", "Fortran order", "version 2", "version 3"],
-  ...["five dimensions", "npz of one label map"],
+  "|u1",
+  "|i1",
+  "<u2",
+  ">u2",
+  "<i2",
+  ">i2",
+  "<u4",
+  ">u4",
+  "<i4",
+  ">i4",
+  "<u8",
+  ">u8",
+  "<i8",
+  ">i8",
+  "<f2",
+  ">f2",
+  "<f4",
+  ">f4",
+  "<f8",
+  ">f8",
+  "Fortran order",
+  "version 2",
+  "version 3",
+  "five dimensions",
+  "npz of one label map",
 ])("NumPy, %s: every label is where it was", (name) => {
   expect(read(byNumpy(name))).toEqual(labelled);
   if (!name.startsWith("npz")) expect(read(gzipSync(byNumpy(name)))).toEqual(labelled);

@@ -2,7 +2,7 @@
  * Answers on other grids than the one that was sent, held against the plainest reader there is: for each voxel of
  * the source, all voxels of the answer are measured.
  */
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { NodeError } from "../../../src/base/errors.ts";
 import { type AnswerShape, type Interpreted, interpret } from "../../../src/volume/formats/interpret.ts";
@@ -262,7 +262,7 @@ test("any two grids: nearest is what measuring every pair of voxels finds", () =
     fc.property(size, affine, other, (size, affine, { turn, at, stretch, ...other }) => {
       // Without a tilt, since there the nearest index is not the nearest centre.
       const source = { size, affine: { ...affine, perSlice: squared(affine) } };
-      const straight = spaced(source, other.size, stretch as unknown as Vector, at as unknown as Vector);
+      const straight = spaced(source, other.size, stretch, at as unknown as Vector);
       const voxels = Uint8Array.from(
         { length: other.size[0] * other.size[1] * other.size[2] },
         (_, n) => 1 + (n % 59),

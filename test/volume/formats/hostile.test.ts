@@ -3,7 +3,7 @@
  * it was. Nothing crashes, hangs, or makes room for what a header only claims.
  */
 import { deflateSync, gzipSync } from "node:zlib";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { NodeError } from "../../../src/base/errors.ts";
 import { type AnswerShape, type Expected, interpret } from "../../../src/volume/formats/interpret.ts";

@@ -177,6 +177,16 @@ test("a label the model has no segment for is refused by its value", () => {
   expect(error.message).toContain("the model: 12, 40");
 });
 
+test("a label without a segment is kept where the config has a meaning for it, and said", () => {
+  const voxels = Uint16Array.from(labelled, (label) => (label === 12 ? 700 : label));
+  const wanted = { grid: oblique, labels: [1, 2], onUnknownLabel: "generic" } as const;
+  const found = interpret([{ bytes: nifti(voxels) }], SHAPE, wanted);
+  expect(found.layers).toEqual([voxels]);
+  const kept = [...new Set(voxels)].filter((label) => label > 2).sort((a, b) => a - b);
+  expect(found.notes).toEqual([{ kind: "unknown-labels", labels: kept }]);
+  expect(told(found.notes[0]!)).toBe("labels without a segment: 3, 4, 5, 6, 7, 8, 9, 10 and 49 more");
+});
+
 test("negative values of 64 bits are not taken for large ones", () => {
   const voxels = BigInt64Array.from(labelled, BigInt);
   voxels[3] = -1n;

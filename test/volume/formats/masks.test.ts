@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { NodeError } from "../../../src/base/errors.ts";
 import { type AnswerShape, type Expected, interpret } from "../../../src/volume/formats/interpret.ts";
 import { niftiHeader } from "../../../src/volume/formats/nifti-write.ts";
+import type { Grid, Vector } from "../../../src/volume/volume.ts";
 import { oblique } from "./fixtures.ts";
 import { byNumpy } from "./numpy-fixtures.ts";
 
@@ -11,7 +12,8 @@ const names = new Map([
   [2, { label: "Lung, left" }],
   [5, { label: "Spleen" }],
 ]);
-const expected: Expected = { grid: oblique, labels: [1, 2, 5], names };
+// Not in ascending order, which is that of the channels all the same.
+const expected: Expected = { grid: oblique, labels: [5, 1, 2], names };
 
 type Masks = Extract<AnswerShape["as"], { masks: unknown }>["masks"];
 
@@ -176,7 +178,7 @@ function bits(order: "msb" | "lsb", name: string, labels = [4]): readonly (Uint8
 test("packed bits, either way round, and of several segments", () => {
   expect(bits("msb", "packbits, big")).toEqual([layer([4, 20, 33])]);
   expect(bits("lsb", "packbits, little")).toEqual([layer([4, 20, 33])]);
-  expect(bits("msb", "packbits of three", [1, 2, 5])).toEqual(three);
+  expect(bits("msb", "packbits of three", [2, 1, 5])).toEqual(three);
 });
 
 test("packed bits of another number of voxels, or beyond the last one, are refused", () => {
@@ -190,4 +192,50 @@ test("packed bits of another number of voxels, or beyond the last one, are refus
       { grid: oblique, labels: [4] },
     );
   expect(failureOf(run).message).toContain("beyond the last voxel");
+});
+
+const { origin, perColumn, perRow, perSlice } = oblique.affine;
+
+/** Voxel (0, 0, 0) of the answer is voxel (at, 0, 0) of the source. */
+function shifted(at: number, size: readonly [number, number, number]): Grid {
+  const start = [0, 1, 2].map((n) => origin[n]! + at * perColumn[n]!) as unknown as Vector;
+  return { size, affine: { origin: start, perColumn, perRow, perSlice } };
+}
+
+function onGrid(name: string, grid: Grid, voxels: Uint8Array): { name: string; bytes: Uint8Array } {
+  return { name, bytes: Buffer.concat([niftiHeader(grid, voxels), voxels]) };
+}
+
+test("masks may each be cropped to what they hold, where that is allowed", () => {
+  const files = [
+    onGrid("liver", shifted(2, [2, 4, 3]), new Uint8Array(24).fill(1)),
+    onGrid("spleen", shifted(-1, [2, 4, 3]), new Uint8Array(24).fill(1)),
+  ];
+  const found = interpret(files, { ...shape(), grid: "placed" }, expected);
+  const columns = Uint8Array.from({ length: 60 }, (_, n) => [5, 0, 1, 1, 0][n % 5]!);
+  expect(found.layers).toEqual([columns]);
+  expect(found.notes).toEqual([{ kind: "outside", voxels: 12 }]);
+  expect(failureOf(() => interpret(files, shape(), expected)).code).toBe("LABEL_MAP_MISPLACED");
+});
+
+test("masks on another grid say which", () => {
+  const files = [onGrid("liver", shifted(0.5, [5, 4, 3]), range(0, 60))];
+  const found = interpret(files, { ...shape(), grid: "nearest" }, expected);
+  expect(found.layers).toEqual([layer([1, 0, 60])]);
+  found.resampledFrom!.forEach((mm, axis) => expect(mm).toBeCloseTo([0.7, 1.1, 2.5][axis]!, 5));
+});
+
+test.each([
+  ["two values", 2, "more than one value"],
+  ["a value of half", 0.5, "not whole"],
+])("a mask whose slices run backwards is refused for %s as well", (_, value, reason) => {
+  const last = [0, 1, 2].map((n) => origin[n]! + 2 * perSlice[n]!) as unknown as Vector;
+  const back: Vector = [-perSlice[0], -perSlice[1], -perSlice[2]];
+  const grid = { size: oblique.size, affine: { origin: last, perColumn, perRow, perSlice: back } };
+  const voxels = new Float32Array(60).fill(1, 0, 8);
+  const bytes = (): Uint8Array => Buffer.concat([niftiHeader(grid, voxels), new Uint8Array(voxels.buffer)]);
+  const read = () => interpret([{ name: "liver", bytes: bytes() }], shape(), expected);
+  expect(read().layers).toEqual([layer([1, 40, 48])]);
+  voxels[30] = value;
+  expect(failureOf(read).message).toContain(reason);
 });

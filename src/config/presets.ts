@@ -23,20 +23,39 @@ export const LABEL_PRESETS: readonly string[] = readdirSync(FOLDER)
 
 const loaded = new Map<string, Segments>();
 
+/**
+ * The names that a table itself gives its labels, as the model names its files.
+ *
+ * @throws a bug if the table is not there or not valid
+ */
+export function presetNames(name: string): ReadonlyMap<number, string> {
+  const names = new Map<number, string>();
+  const table = tableOf(name) as Readonly<Record<string, unknown>>;
+  for (const [value, { label }] of labelPreset(name)) {
+    const written = table[value];
+    names.set(value, typeof written === "string" ? written : label);
+  }
+  return names;
+}
+
 /** @throws a bug if the table is not there or not valid */
 export function labelPreset(name: string): Segments {
   const known = loaded.get(name);
   if (known) return known;
-  const source = parseSource(readFileSync(new URL(`${name}.yaml`, FOLDER), "utf8"));
-  if (source.kind === "invalid") throw new Error(`bug: label preset ${name}: ${source.problems[0]?.message}`);
   const table = new Map(
-    Object.entries(source.value as object).map(([value, written]) => [
+    Object.entries(tableOf(name)).map(([value, written]) => [
       Number(value),
       definitionOf(written, `${name}, label ${value}`),
     ]),
   );
   loaded.set(name, table);
   return table;
+}
+
+function tableOf(name: string): object {
+  const source = parseSource(readFileSync(new URL(`${name}.yaml`, FOLDER), "utf8"));
+  if (source.kind === "invalid") throw new Error(`bug: label preset ${name}: ${source.problems[0]?.message}`);
+  return source.value as object;
 }
 
 function definitionOf(written: unknown, where: string): SegmentDefinition {

@@ -401,6 +401,20 @@ test("what a model answers is one of four kinds, and says how it is to be read",
   ]);
 });
 
+test("masks in files are named as the model of a label preset names them", () => {
+  const rest =
+    "segments: { preset: totalsegmentator-total }, response: { as: { masks: { files: totalsegmentator-total } } }";
+  const text = `${SMALL}models: { a: { url: "http://a/b", request: { format: nifti }, ${rest} } }`;
+  const { as } = configOf(parseConfig(text, "node.yaml")).models.get("a")!.response;
+  const { files } = (as as { masks: { files: ReadonlyMap<number, string> } }).masks;
+  expect(files.size).toBe(117);
+  expect([files.get(2), files.get(24), files.get(92)]).toEqual([
+    "kidney_right",
+    "Right kidney cyst",
+    "rib_left_1",
+  ]);
+});
+
 test.each([
   ["as: mask", '"mask", allowed: labelmap, or one of { masks }'],
   ["as: { masks: {}, probabilities: {} }", 'unknown key "probabilities"; allowed: masks'],

@@ -1,6 +1,7 @@
 /** Settings of what a model answers: what it is, and how its bytes are to be read where they do not say it. */
 import * as z from "zod";
 import { choice, expected, flag, found, line, section, text } from "../kinds.ts";
+import { LABEL_PRESETS, presetNames } from "../presets.ts";
 
 const SHARE = "a number from 0 to 1";
 const KINDS = "labelmap, or one of { masks }, { probabilities }, { packedBits } and what belongs to it";
@@ -15,19 +16,32 @@ const label = z
 
 const background = choice("none", "first", "last");
 
+const FILES = "names by label value, or a label preset";
+
+const names = z
+  .record(label, line(255), { error: expected(FILES) })
+  .transform(
+    (byLabel): ReadonlyMap<number, string> =>
+      new Map(Object.entries(byLabel).map(([value, name]) => [Number(value), name])),
+  );
+
+const preset = text(
+  LABEL_PRESETS.join(", "),
+  (name) => (LABEL_PRESETS.includes(name) ? presetNames(name) : undefined),
+  new RegExp(`^(?:${LABEL_PRESETS.join("|")})$`),
+);
+
 const masks = section({
   background: background
     .prefault("none")
     .describe("Of one file with a channel for each segment, in the order of their labels: which is none."),
   files: z
-    .record(label, line(255), { error: expected("names of files by label value") })
-    .transform(
-      (byLabel): ReadonlyMap<number, string> =>
-        new Map(Object.entries(byLabel).map(([value, name]) => [Number(value), name])),
-    )
+    .union([preset, names], { error: expected(FILES) })
     .prefault({})
-    .meta({ title: "names by label value" })
-    .describe("Of one file for each segment: its name, where that is not the segment's label."),
+    .meta({ title: FILES })
+    .describe(
+      "Of one file for each segment: its name, where that is not the segment's label; a preset's names are those of its model.",
+    ),
   others: choice("refuse", "ignore")
     .prefault("refuse")
     .describe("What becomes of an answer with files that are named after no segment."),

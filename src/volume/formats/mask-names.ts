@@ -1,7 +1,7 @@
 /**
  * Whose mask a file is, by its name: `lung_upper_lobe_left.nii.gz` is that of the segment "Lung, upper lobe left".
  *
- * Pure. Folders, endings, case and punctuation count for nothing. A name that is not a segment's is nobody's: it is
+ * Pure. Folders, endings, case, punctuation and the order of the words count for nothing: `kidney_left` is "Left kidney". A name that is not a segment's is nobody's: it is
  * never guessed by the order of the files.
  */
 import { printable } from "./image.ts";
@@ -32,11 +32,12 @@ export function nameOf(file: string | undefined): string {
 }
 
 function plain(file: string): string {
-  return baseOf(file)
-    .replace(ENDINGS, "")
-    .toLowerCase()
-    .replaceAll(/[^\p{L}\p{N}]+/gu, "_")
-    .replaceAll(/^_|_$/g, "");
+  const words =
+    baseOf(file)
+      .replace(ENDINGS, "")
+      .toLowerCase()
+      .match(/[\p{L}\p{N}]+/gu) ?? [];
+  return words.sort().join(" ");
 }
 
 function baseOf(file: string): string {

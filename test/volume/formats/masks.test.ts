@@ -53,7 +53,7 @@ function failureOf(run: () => unknown): NodeError {
 test("masks in files are those of the segments they are named after, in one layer where none overlap", () => {
   const files = [
     file("out/spleen.nii.gz", range(40, 60)),
-    file("Lung_Left.nii.gz", range(3, 9, 255)),
+    file("left_lung.nii.gz", range(3, 9, 255)),
     file("liver.nii", range(9, 11)),
   ];
   expect(interpret(files, shape(), expected).layers).toEqual([layer([5, 40, 60], [2, 3, 9], [1, 9, 11])]);

@@ -145,6 +145,11 @@ test("a softmax of infinite logits is not a number", () => {
   expect(failureOf(run).message).toContain("180 not a number");
 });
 
+test("of two that are equally probable, the first is the label, as in NumPy", () => {
+  const bytes = new Uint8Array(new Float32Array(180).fill(0.4, 60).buffer);
+  expect(read(bytes, {}, { format: { raw: "float32" } }).layers).toEqual([new Uint8Array(60).fill(3)]);
+});
+
 test.each(["argmax", "threshold"] as const)("what %s labels outside of the volume is counted", (reduce) => {
   const { origin, perColumn, perRow, perSlice } = oblique.affine;
   const before = [0, 1, 2].map((at) => origin[at]! - perColumn[at]!) as unknown as typeof origin;

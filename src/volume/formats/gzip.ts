@@ -35,28 +35,39 @@ export function inflateHead(bytes: Uint8Array, form: Deflated): Uint8Array {
   }
 }
 
+/**
+ * For a limit that says nothing of the size: room is taken piece by piece.
+ *
+ * @throws MODEL_ANSWER_INVALID if it is damaged, cut, or holds more than `limit` bytes
+ */
 export function gunzip(bytes: Uint8Array, limit: number): Uint8Array {
-  return inflate(bytes, "gzip", limit);
+  return inflated(bytes, "gzip", { maxOutputLength: limit, chunkSize: PIECE_BYTES });
 }
 
 /**
- * Room for `limit` bytes is taken at once where so much can come out, or everything would stand there twice at the
- * end; what is not written of it is no memory.
+ * For a limit that is the size, by a header: room for it is taken at once where so much can come out, or everything
+ * would stand there twice at the end.
  *
  * @throws MODEL_ANSWER_INVALID if it is damaged, cut, or holds more than `limit` bytes
  */
 export function inflate(bytes: Uint8Array, form: Deflated, limit: number): Uint8Array {
   const possible = Math.min(limit, bytes.length * LARGEST_RATIO) + 1;
   const chunkSize = Math.max(MIN_CHUNK_BYTES, Math.min(possible, LARGEST_CHUNK_BYTES));
+  return inflated(bytes, form, { maxOutputLength: limit, chunkSize });
+}
+
+function inflated(
+  bytes: Uint8Array,
+  form: Deflated,
+  options: { readonly maxOutputLength: number; readonly chunkSize: number },
+): Uint8Array {
   try {
-    return INFLATE[form](bytes, { maxOutputLength: limit, chunkSize });
+    return INFLATE[form](bytes, options);
   } catch (error) {
     const tooLong = (error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE";
     const what = named(form);
-    throw invalid(
-      tooLong ? `${what} holds more than the ${limit} bytes expected` : `${what} is damaged`,
-      error,
-    );
+    const why = tooLong ? `holds more than the ${options.maxOutputLength} bytes expected` : "is damaged";
+    throw invalid(`${what} ${why}`, error);
   }
 }
 

@@ -36,7 +36,7 @@ export function labelsOf(
     throw invalid(`Label map with voxels that are no labels: ${counts}, of ${values.length}`);
   }
   for (const label of [0, ...known]) present[label] = 0;
-  const unknown = [...present.keys()].filter((label) => present[label] === 1);
+  const unknown = present.includes(1) ? [...present.keys()].filter((label) => present[label] === 1) : [];
   if (unknown.length > 0 && onUnknownLabel === "refuse") {
     throw new NodeError(
       "LABEL_UNKNOWN",

@@ -246,7 +246,7 @@ test("any affine, any turn: the same voxels in another order are the same label 
       const [other, voxels] = turned(source, labels, turn);
       expect(read(other, voxels, "exact", source).layers).toEqual([labels]);
     }),
-    { numRuns: 300 },
+    { numRuns: 100 },
   );
 });
 
@@ -277,7 +277,7 @@ test("any two grids: nearest is what measuring every pair of voxels finds", () =
         expect(label).toBe(sure[n]);
       });
     }),
-    { numRuns: 200 },
+    { numRuns: 100 },
   );
   expect(compared).toBeGreaterThan(1000);
 });

@@ -77,14 +77,12 @@ test.each(Object.keys(FILES))(
         (changes, grid) => {
           const damaged = new Uint8Array(file);
           for (const [at, byte] of changes) damaged[at] = byte;
-          const before = process.memoryUsage().arrayBuffers;
           const found = tryRead(damaged, { grid });
-          expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(50_000_000);
           if (found instanceof NodeError) expect(found.code).toMatch(/^(MODEL_ANSWER_|LABEL_)/);
           else expect(found[0]).toHaveLength(60);
         },
       ),
-      { numRuns: 1500 },
+      { numRuns: 400 },
     );
   },
 );
@@ -114,7 +112,7 @@ test.each(["nrrd", "metaImage"])(
 
 test.each(Object.keys(FILES))("%s cut anywhere is refused", (name) => {
   const [file] = FILES[name]!;
-  for (let length = 0; length < file.length; length += 3) {
+  for (let length = 0; length < file.length; length += 7) {
     expect([length, tryRead(file.subarray(0, length), {})]).toEqual([length, expect.any(NodeError)]);
   }
 });
@@ -148,7 +146,7 @@ test("random bytes are refused by name, as whatever they are declared", () => {
       const bytes = Buffer.concat([Buffer.from(start, "latin1"), rest]);
       expect(tryRead(bytes, { as, grid: "nearest" })).toBeInstanceOf(NodeError);
     }),
-    { numRuns: 2000 },
+    { numRuns: 500 },
   );
 });
 
@@ -166,7 +164,9 @@ test.each([
   edit(file);
   for (const grid of POLICIES) {
     for (const bytes of [file, gzipSync(file)]) {
+      const before = process.memoryUsage().arrayBuffers;
       const found = tryRead(bytes, { grid });
+      expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(50_000_000);
       expect(found).toBeInstanceOf(NodeError);
       expect((found as NodeError).code).toMatch(/LABEL_MAP_MISPLACED|MODEL_ANSWER_TOO_LARGE/);
     }

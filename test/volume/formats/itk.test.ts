@@ -99,6 +99,6 @@ test.each(["nii", "nrrd", "mha"] as const)("any oblique grid comes back through 
       const bytes = await writtenByItk(folder.path, { grid, numbers, type: "uint8" }, { ending });
       expect(readLabelMap(bytes, { grid, labels: allLabels }).labels).toEqual(numbers);
     }),
-    { numRuns: 40 },
+    { numRuns: 15 },
   );
 });

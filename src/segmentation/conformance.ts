@@ -1,14 +1,22 @@
 /**
- * The strict writer's last look: what is not a conformant BINARY segmentation is not returned. Pure.
+ * The strict writer's last look: what is not a conformant segmentation is not returned. Pure.
  *
  * Type 1 attributes are present with a value, type 2 are present (PS3.3 A.51, module by module), and every value
  * of ours fits its representation (PS3.5 6.2). Attributes repeated from the source are the source's: a patient
  * identifier that is too long would otherwise keep a result from its study.
  */
 import { NodeError } from "../base/errors.ts";
-import { type DataSet, type Element, itemsOf, numberOf, stringsOf, type Tag } from "../dicom/data-set.ts";
+import {
+  type DataSet,
+  type Element,
+  itemsOf,
+  numberOf,
+  stringOf,
+  stringsOf,
+  type Tag,
+} from "../dicom/data-set.ts";
 import { keywordOf, tagOf } from "../dicom/dictionary.ts";
-import { packedBytes } from "./frames.ts";
+import { packedBytes } from "./bits.ts";
 import { isOfPatientOrStudy, MAY_BE_EMPTY } from "./patient.ts";
 
 /** Type 1 by keyword; the attributes under a sequence are those of each of its items. */
@@ -44,7 +52,6 @@ const TYPE_1: Required = {
   DimensionIndexSequence: all("DimensionOrganizationUID", "DimensionIndexPointer", "FunctionalGroupPointer"),
   SegmentSequence: {
     ...all("SegmentNumber", "SegmentLabel", "SegmentAlgorithmType", "SegmentAlgorithmName"),
-    ...all("TrackingID", "TrackingUID"),
     SegmentedPropertyCategoryCodeSequence: CODED,
     SegmentedPropertyTypeCodeSequence: CODED,
     SegmentationAlgorithmIdentificationSequence: {
@@ -59,7 +66,6 @@ const TYPE_1: Required = {
   PerFrameFunctionalGroupsSequence: {
     FrameContentSequence: all("DimensionIndexValues"),
     PlanePositionSequence: all("ImagePositionPatient"),
-    SegmentIdentificationSequence: all("ReferencedSegmentNumber"),
     DerivationImageSequence: {
       DerivationCodeSequence: CODED,
       SourceImageSequence: {
@@ -69,6 +75,20 @@ const TYPE_1: Required = {
     },
   },
   ContributingEquipmentSequence: { ...all("Manufacturer"), PurposeOfReferenceCodeSequence: CODED },
+};
+
+/** What is there or is not by (0062,0001) Segmentation Type, C.8.20.2. */
+const OF_TYPE: Readonly<Record<string, Required>> = {
+  BINARY: {
+    PerFrameFunctionalGroupsSequence: { SegmentIdentificationSequence: all("ReferencedSegmentNumber") },
+    SegmentSequence: all("TrackingID", "TrackingUID"),
+  },
+  FRACTIONAL: {
+    ...all("SegmentationFractionalType", "MaximumFractionalValue"),
+    PerFrameFunctionalGroupsSequence: { SegmentIdentificationSequence: all("ReferencedSegmentNumber") },
+    SegmentSequence: all("TrackingID", "TrackingUID"),
+  },
+  LABELMAP: all("PixelPaddingValue"),
 };
 
 const TYPE_2 = [...MAY_BE_EMPTY, tagOf("ContentDescription")];
@@ -97,6 +117,8 @@ const DECIMAL_STRING = 16;
 /** @throws NodeError SEG_INVALID naming the first attribute that is wrong; no value is told */
 export function assertConformant(dataSet: DataSet, pixelBytes: number): void {
   requirePresent(dataSet, TYPE_1, "");
+  const type = stringOf(dataSet, tagOf("SegmentationType")) ?? "";
+  requirePresent(dataSet, OF_TYPE[type] ?? all(`SegmentationType`), "");
   const absent = TYPE_2.find((tag) => !dataSet.elements.has(tag));
   if (absent !== undefined) throw invalid(`${keywordOf(absent)} is absent`);
   requireFitting(dataSet, isOfPatientOrStudy, "");
@@ -104,7 +126,9 @@ export function assertConformant(dataSet: DataSet, pixelBytes: number): void {
   const items = itemsOf(dataSet, tagOf("PerFrameFunctionalGroupsSequence")).length;
   if (frames !== items) throw invalid(`NumberOfFrames is ${frames}, described are ${items}`);
   const pixels = numberOf(dataSet, tagOf("Rows"))! * numberOf(dataSet, tagOf("Columns"))!;
-  if (pixelBytes !== packedBytes(frames, pixels)) throw invalid(`PixelData of ${pixelBytes} bytes`);
+  const bits = numberOf(dataSet, tagOf("BitsAllocated"))!;
+  if (pixelBytes !== (bits === 1 ? packedBytes(frames, pixels) : (frames * pixels * bits) / 8))
+    throw invalid(`PixelData of ${pixelBytes} bytes`);
 }
 
 function requirePresent(dataSet: DataSet, required: Required, path: string): void {

@@ -4,29 +4,27 @@ import { CODE, codeItem } from "./codes.ts";
 import { paletteColour, storedLab } from "./colour.ts";
 import { trackingUid } from "./identity.ts";
 import type { SegInput } from "./input.ts";
+import type { Plan } from "./plan.ts";
 import { longString, segmentLabels } from "./text.ts";
 
 /**
- * @param values  the label values present, ascending; they are numbered from 1 in this order
+ * One item per segment, in the order of their numbers.
+ *
+ * Labels are made unique among all that the model defines, not those of one day: a thing keeps its tracking UID.
  */
-export function segmentItems(values: readonly number[], input: SegInput): readonly KeywordRecord[] {
+export function segmentItems(plan: Plan, input: SegInput): readonly KeywordRecord[] {
   const { segments, model } = input;
-  const labels = segmentLabels(new Map(values.map((value) => [value, segments.get(value)!.label])));
-  return values.map((value, at) => {
+  const labels = segmentLabels(
+    new Map([...segments].sort(([a], [b]) => a - b).map(([value, { label }]) => [value, label])),
+  );
+  const items = [...plan.numbers].map(([value, number]) => {
     const { category, type, modifier, anatomy, anatomyModifier, color, trackingId } = segments.get(value)!;
     const label = labels.get(value)!;
     return {
-      SegmentNumber: at + 1,
+      SegmentNumber: number,
       SegmentLabel: label,
-      SegmentAlgorithmType: "AUTOMATIC",
-      SegmentAlgorithmName: longString(model.name),
-      SegmentationAlgorithmIdentificationSequence: [
-        {
-          AlgorithmFamilyCodeSequence: [codeItem(CODE.ARTIFICIAL_INTELLIGENCE)],
-          AlgorithmName: longString(model.name),
-          AlgorithmVersion: longString(model.version),
-        },
-      ],
+      SegmentDescription: plan.form === "labelmap" ? undefined : `Label value ${value} of the model`,
+      ...algorithm(model),
       AnatomicRegionSequence: anatomy && [
         {
           ...codeItem(anatomy),
@@ -45,4 +43,32 @@ export function segmentItems(values: readonly number[], input: SegInput): readon
       TrackingUID: trackingUid(input, trackingId ?? label),
     };
   });
+  return plan.form === "labelmap" ? [background(model), ...items] : items;
 }
+
+function algorithm(model: SegInput["model"]): KeywordRecord {
+  return {
+    SegmentAlgorithmType: "AUTOMATIC",
+    SegmentAlgorithmName: longString(model.name),
+    SegmentationAlgorithmIdentificationSequence: [
+      {
+        AlgorithmFamilyCodeSequence: [codeItem(CODE.ARTIFICIAL_INTELLIGENCE)],
+        AlgorithmName: longString(model.name),
+        AlgorithmVersion: longString(model.version),
+      },
+    ],
+  };
+}
+
+/** Every value of a label map has its item, that of the pixels outside all segments too (C.8.20.2.3). */
+function background(model: SegInput["model"]): KeywordRecord {
+  return {
+    SegmentNumber: 0,
+    SegmentLabel: "Background",
+    ...algorithm(model),
+    SegmentedPropertyCategoryCodeSequence: [codeItem(BACKGROUND)],
+    SegmentedPropertyTypeCodeSequence: [codeItem(BACKGROUND)],
+  };
+}
+
+const BACKGROUND = { scheme: "DCM", value: "125040", meaning: "Background" } as const;

@@ -3,23 +3,20 @@
  *
  * Identity: the header that lends its patient belongs to the series that the label map was made from. Geometry:
  * the label map lies on the source's own grid; it is never shifted or resampled here. Labels: each means
- * something. Not empty: a map without a label is an answer, "no finding", not an object.
+ * something, and stands in one layer. Not empty: a map without a label is an answer, "no finding", not an object.
  */
 import { type DataSet, numberOf, stringOf } from "../dicom/data-set.ts";
 import { tagOf } from "../dicom/dictionary.ts";
 import { length, subtract, voxelToPatient } from "../volume/geometry.ts";
-import type { Affine, Findings, Grid, Source } from "../volume/volume.ts";
-import { findLabels, type Presence, packedBytes } from "./frames.ts";
+import type { Affine, Findings, Grid, Labels, Source } from "../volume/volume.ts";
+import { findLabels, type Presence } from "./frames.ts";
 import type { NoFinding, Refused } from "./input.ts";
-import { sourceAffine } from "./plane.ts";
+import { imagesBySlice, slicesOf, sourceAffine } from "./plane.ts";
 import type { Segments } from "./segment.ts";
 
-/** OHIF holds labels in a byte; more segments come out wrong there. */
-const SEGMENT_LIMIT = 255;
-/** Of Pixel Data; far below the 4 GiB that a value field may hold, since it is held in memory once. */
-const PIXEL_DATA_LIMIT_BYTES = 1024 * 1024 * 1024;
 /** How far a corner may lie from where the source has it, in voxels: half a voxel is a shift. */
 const CORNER_WITHIN_VOXELS = 0.1;
+const LABELS_TOLD = 10;
 
 export interface GateInput {
   readonly source: Source;
@@ -28,40 +25,63 @@ export interface GateInput {
   readonly segments: Segments;
 }
 
-export type Passed = { readonly kind: "pass"; readonly presence: Presence } | NoFinding | Refused;
+export type Passed =
+  | {
+      readonly kind: "pass";
+      /** By layer, the labels found and their slices; those only that the series has. */
+      readonly layers: readonly Presence[];
+      /** Labelled voxels on slices that the series does not have. */
+      readonly lostVoxels: number;
+    }
+  | NoFinding
+  | Refused;
 
-/** @returns with "pass", the labels found and their slices */
 export function gate(input: GateInput): Passed {
   const stranger = otherSeries(input) ?? otherGrid(input);
   if (stranger) return stranger;
-  const [columns, rows] = input.findings.grid.size;
-  const presence = findLabels(input.findings.layers[0]!, columns * rows);
-  if (presence.size === 0) return { kind: "no-finding" };
-  return unfit(presence, input, columns * rows) ?? { kind: "pass", presence };
+  const { source, findings } = input;
+  const [columns, rows] = findings.grid.size;
+  const images = imagesBySlice(source);
+  const found = findings.layers.map((labels) => findLabels(labels, columns * rows));
+  const layers = found.map((presence) => onSlices(presence, (k) => images.has(k)));
+  const lostVoxels = source.slices ? countLost(findings, images) : 0;
+  if (layers.every(({ size }) => size === 0)) return { kind: "no-finding" };
+  return unfit(layers, input) ?? { kind: "pass", layers, lostVoxels };
 }
 
+/** Is the header one of the series, the study, the patient that the voxels came from? */
 function otherSeries({ source, sourceHeader }: GateInput): Refused | undefined {
+  const held = (keyword: string): string | undefined => stringOf(sourceHeader, tagOf(keyword));
   for (const [keyword, uid] of [
     ["StudyInstanceUID", source.studyUid],
     ["SeriesInstanceUID", source.seriesUid],
   ] as const) {
-    const found = stringOf(sourceHeader, tagOf(keyword));
+    const found = held(keyword);
     if (found !== uid) return refused("other-series", `${keyword} is ${found ?? "absent"}, not ${uid}`);
   }
-  return undefined;
+  const space = held("FrameOfReferenceUID");
+  if (space !== source.frameOfReferenceUid)
+    return refused(
+      "other-frame-of-reference",
+      `FrameOfReferenceUID is ${space ?? "absent"}, not ${source.frameOfReferenceUid ?? "absent"}`,
+    );
+  return held("PatientID") === source.patientId
+    ? undefined
+    : refused("other-patient", "PatientID is not that of the series");
 }
 
-function otherGrid({ source, sourceHeader, findings: { grid, layers } }: GateInput): Refused | undefined {
+function otherGrid({ source, sourceHeader, findings }: GateInput): Refused | undefined {
+  const { grid, layers, probabilities } = findings;
   const size = [
     numberOf(sourceHeader, tagOf("Columns")) ?? 0,
     numberOf(sourceHeader, tagOf("Rows")) ?? 0,
-    source.frames.length,
+    slicesOf(source),
   ];
   const found = grid.size;
   if (size.some((count, axis) => count !== found[axis]))
     return refused("other-grid", `label map of ${found.join(" × ")} voxels, source of ${size.join(" × ")}`);
   const voxels = found[0] * found[1] * found[2];
-  const odd = layers.find((labels) => labels.length !== voxels);
+  const odd = [...layers, ...(probabilities?.values() ?? [])].find((values) => values.length !== voxels);
   if (odd) return refused("other-grid", `${odd.length} labels for ${voxels} voxels`);
   const expected = sourceAffine(source);
   if (!expected)
@@ -76,17 +96,40 @@ function otherGrid({ source, sourceHeader, findings: { grid, layers } }: GateInp
       );
 }
 
-function unfit(presence: Presence, { segments }: GateInput, pixelsPerSlice: number): Refused | undefined {
-  const unknown = [...presence.keys()].filter((value) => !segments.has(value));
-  if (unknown.length > 0)
-    return refused("unknown-label", `no segment is defined for label ${unknown.slice(0, 10).join(", ")}`);
-  if (presence.size > SEGMENT_LIMIT)
-    return refused("too-many-segments", `${presence.size} segments, at most ${SEGMENT_LIMIT} in one object`);
-  const frames = [...presence.values()].reduce((sum, slices) => sum + slices.length, 0);
-  const bytes = packedBytes(frames, pixelsPerSlice);
-  return bytes > PIXEL_DATA_LIMIT_BYTES
-    ? refused("too-large", `${frames} frames are ${bytes} bytes, at most ${PIXEL_DATA_LIMIT_BYTES}`)
+function unfit(layers: readonly Presence[], { segments, findings }: GateInput): Refused | undefined {
+  const values = layers.flatMap((presence) => [...presence.keys()]);
+  const repeated = values.filter((value, at) => values.indexOf(value) !== at);
+  if (repeated.length > 0)
+    return refused("repeated-label", `in several layers stands label ${told(repeated)}`);
+  const probable = [...(findings.probabilities?.keys() ?? [])].filter((value) => value !== 0);
+  const unknown = [...new Set([...values, ...probable])].filter((value) => !segments.has(value));
+  return unknown.length > 0
+    ? refused("unknown-label", `no segment is defined for label ${told(unknown)}`)
     : undefined;
+}
+
+function told(values: readonly number[]): string {
+  return values.slice(0, LABELS_TOLD).join(", ");
+}
+
+function onSlices(presence: Presence, exists: (k: number) => boolean): Presence {
+  const kept = [...presence].map(([value, slices]) => [value, slices.filter(exists)] as const);
+  return new Map(kept.filter(([, slices]) => slices.length > 0));
+}
+
+function countLost({ grid, layers }: Findings, images: ReadonlyMap<number, unknown>): number {
+  const [columns, rows, slices] = grid.size;
+  const pixels = columns * rows;
+  const lacking = Array.from({ length: slices }, (_, k) => k).filter((k) => !images.has(k));
+  return layers
+    .flatMap((labels) => lacking.map((k) => labels.subarray(k * pixels, (k + 1) * pixels)))
+    .reduce((sum, slice) => sum + countLabelled(slice), 0);
+}
+
+function countLabelled(slice: Labels): number {
+  let count = 0;
+  for (let at = 0; at < slice.length; at++) if (slice[at] !== 0) count++;
+  return count;
 }
 
 /** Over the eight corners of the grid, mm; NaN in an affine is infinitely far. */

@@ -1,5 +1,5 @@
 /**
- * Multi-frame Functional Groups and Multi-frame Dimension of a BINARY segmentation (PS3.3 C.7.6.16, C.7.6.17). Pure.
+ * Multi-frame Functional Groups and Multi-frame Dimension of a segmentation (PS3.3 C.7.6.16, C.7.6.17). Pure.
  *
  * Geometry is the source's own text, digit for digit, so that a viewer that compares finds no difference. Only
  * the spacing between slices is ours: sources leave it out or mean something else by it.
@@ -10,23 +10,22 @@ import type { Uid } from "../dicom/uid.ts";
 import type { Source, SourceFrame } from "../volume/volume.ts";
 import { CODE, codeItem } from "./codes.ts";
 import type { Frame } from "./frames.ts";
-import type { InstanceReference } from "./input.ts";
-import { evenSpacing } from "./plane.ts";
+import type { Form, InstanceReference } from "./input.ts";
+import { evenSpacing, imagesBySlice } from "./plane.ts";
 
-/** Dimension Organization and the two dimensions: segment, then position. */
-export function dimensions(organizationUid: Uid): KeywordRecord {
+/** Dimension Organization and the dimensions: segment, then position; of a label map position alone. */
+export function dimensions(form: Form, organizationUid: Uid): KeywordRecord {
   const index = (pointer: string, group: string, label: string): KeywordRecord => ({
     DimensionOrganizationUID: organizationUid,
     DimensionIndexPointer: tagOf(pointer),
     FunctionalGroupPointer: tagOf(group),
     DimensionDescriptionLabel: label,
   });
+  const segment = index("ReferencedSegmentNumber", "SegmentIdentificationSequence", "Segment Number");
+  const position = index("ImagePositionPatient", "PlanePositionSequence", "Image Position");
   return {
     DimensionOrganizationSequence: [{ DimensionOrganizationUID: organizationUid }],
-    DimensionIndexSequence: [
-      index("ReferencedSegmentNumber", "SegmentIdentificationSequence", "Segment Number"),
-      index("ImagePositionPatient", "PlanePositionSequence", "Image Position"),
-    ],
+    DimensionIndexSequence: form === "labelmap" ? [position] : [segment, position],
   };
 }
 
@@ -52,18 +51,26 @@ export function sharedGroups(source: Source): KeywordRecord {
  * The dimension index of a position counts the positions that have frames, from 1 without gaps, and is the same
  * in every segment (C.7.6.17.1).
  */
-export function perFrameGroups(frames: readonly Frame[], source: Source): readonly KeywordRecord[] {
+export function perFrameGroups(
+  form: Form,
+  frames: readonly Frame[],
+  source: Source,
+): readonly KeywordRecord[] {
   const used = [...new Set(frames.map(({ k }) => k))].sort((a, b) => a - b);
   const ordinals = new Map(used.map((k, at) => [k, at + 1]));
+  const images = imagesBySlice(source);
   return frames.map(({ segment, k }) => {
-    const image = source.frames[k];
+    const image = images.get(k);
     const ordinal = ordinals.get(k);
-    if (!image || ordinal === undefined)
-      throw new Error(`bug: frame at slice ${k} of ${source.frames.length}`);
-    return {
+    if (!image || ordinal === undefined) throw new Error(`bug: frame at slice ${k}, which has no image`);
+    const place = {
       DerivationImageSequence: [derivation(image)],
-      FrameContentSequence: [{ DimensionIndexValues: [segment, ordinal] }],
       PlanePositionSequence: [{ ImagePositionPatient: image.position.map(decimal) }],
+    };
+    if (form === "labelmap") return { ...place, FrameContentSequence: [{ DimensionIndexValues: [ordinal] }] };
+    return {
+      ...place,
+      FrameContentSequence: [{ DimensionIndexValues: [segment, ordinal] }],
       SegmentIdentificationSequence: [{ ReferencedSegmentNumber: segment }],
     };
   });

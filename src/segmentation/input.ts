@@ -1,8 +1,18 @@
 /** What a segmentation is made from, and what comes out. */
 import type { DataSet } from "../dicom/data-set.ts";
-import type { InstanceUid, SeriesUid, SopClassUid } from "../dicom/uid.ts";
+import type { InstanceUid, SeriesUid, SopClassUid, TransferSyntaxUid } from "../dicom/uid.ts";
 import type { Findings, Source } from "../volume/volume.ts";
 import type { Segments } from "./segment.ts";
+
+/** (0062,0001) Segmentation Type: one bit per segment, the label values themselves, or probabilities. */
+export type Form = "binary" | "labelmap" | "fractional";
+
+/** One way in which a destination wants results. */
+export interface Wanted {
+  readonly form: Form;
+  /** "rle" of labelmap and fractional only: RLE of single bits is not defined in a way that readers share. */
+  readonly compression: "none" | "rle";
+}
 
 export interface InstanceReference {
   readonly sopClassUid: SopClassUid;
@@ -47,7 +57,15 @@ export interface Wanted {
 /** Why a result may not leave. The detail names counts, labels and distances, never a patient. */
 export interface Refused {
   readonly kind: "refused";
-  readonly reason: "other-series" | "other-grid" | "unknown-label" | "too-many-segments" | "too-large";
+  readonly reason:
+    | "other-series"
+    | "other-frame-of-reference"
+    | "other-patient"
+    | "other-grid"
+    | "unknown-label"
+    | "repeated-label"
+    | "no-probabilities"
+    | "too-large";
   readonly detail: string;
 }
 
@@ -56,22 +74,41 @@ export interface NoFinding {
   readonly kind: "no-finding";
 }
 
-export interface Facts {
-  readonly kind: "seg";
+/** What a result says of itself, for the log. */
+export interface ResultFacts {
+  /** Labels that the model defines but its answer does not hold. */
+  readonly absent: readonly number[];
+  /** Labelled voxels on slices that the series does not have: no frame can show them. */
+  readonly lostVoxels: number;
+}
+
+export interface ObjectFacts {
+  readonly form: Form;
+  /** From 1; one object has at most 255 segments, and no two labels at one place if it is a label map. */
+  readonly part: number;
+  readonly parts: number;
+  readonly compression: Wanted["compression"];
   readonly sopClassUid: SopClassUid;
   readonly sopInstanceUid: InstanceUid;
   readonly seriesUid: SeriesUid;
+  readonly transferSyntaxUid: TransferSyntaxUid;
   readonly segments: number;
   readonly frames: number;
-  /** Labels that the model defines but this map does not hold: not described in the object. */
-  readonly absent: readonly number[];
   /** Size of the file. */
   readonly bytes: number;
 }
 
-export interface EncodedSeg extends Facts {
-  /** A whole Part 10 file, to be written one after another. */
-  readonly chunks: readonly Uint8Array[];
+export interface EncodedObject extends ObjectFacts {
+  /**
+   * A whole Part 10 file, to be written one after another; made while it is read, the pixels a few megabytes at a
+   * time. A chunk is valid until the next one is asked for.
+   */
+  readonly chunks: Iterable<Uint8Array>;
+}
+
+export interface EncodedSeg extends ResultFacts {
+  readonly kind: "seg";
+  readonly objects: readonly EncodedObject[];
 }
 
 export type Encoded = EncodedSeg | NoFinding | Refused;

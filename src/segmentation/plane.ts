@@ -18,7 +18,7 @@ import {
   vectorOf,
 } from "../volume/geometry.ts";
 import { stepsAlong } from "../volume/steps.ts";
-import type { Affine, Source, Vector } from "../volume/volume.ts";
+import type { Affine, Source, SourceFrame, Vector } from "../volume/volume.ts";
 
 interface Planes {
   readonly orientation: Orientation;
@@ -32,11 +32,21 @@ export function sourceAffine(source: Source): Affine | undefined {
   const first = planes?.positions[0];
   const last = planes?.positions.at(-1);
   if (!planes || !first || !last || !betweenRows || !betweenColumns) return undefined;
-  const perSlice = scale(subtract(last, first), 1 / Math.max(planes.positions.length - 1, 1));
+  const perSlice = scale(subtract(last, first), 1 / Math.max(slicesOf(source) - 1, 1));
   return affineOf(
     { orientation: planes.orientation, spacing: [betweenRows, betweenColumns], position: first },
     perSlice,
   );
+}
+
+/** How many slices the grid has: those that the series lacks are counted between the others. */
+export function slicesOf({ slices, frames }: Source): number {
+  return slices ? (slices.at(-1) ?? -1) + 1 : frames.length;
+}
+
+/** By slice of the grid, the image that it was made from; none where the series lacks one. */
+export function imagesBySlice({ slices, frames }: Source): ReadonlyMap<number, SourceFrame> {
+  return new Map(frames.map((frame, at) => [slices ? slices[at]! : at, frame]));
 }
 
 /**

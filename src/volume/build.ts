@@ -89,9 +89,13 @@ export async function buildVolume(files: readonly ImageFile[], system: System): 
 }
 
 function factsOf({ image, frame }: Slice): SliceFacts {
-  const { sopInstanceUid, seriesUid, frameOfReferenceUid, format } = image;
-  const facts = { ...frame.place, sopInstanceUid, seriesUid, rows: format.rows, columns: format.columns };
-  return frameOfReferenceUid === undefined ? facts : { ...facts, frameOfReferenceUid };
+  const { sopInstanceUid, seriesUid, frameOfReferenceUid, patientId, format } = image;
+  return {
+    ...frame.place,
+    ...{ sopInstanceUid, seriesUid, rows: format.rows, columns: format.columns },
+    ...(frameOfReferenceUid !== undefined && { frameOfReferenceUid }),
+    ...(patientId !== undefined && { patientId }),
+  };
 }
 
 async function readAll(
@@ -229,15 +233,19 @@ function batchesOf<Item>(items: readonly Item[], size: number): Item[][] {
 
 function sourceOf(stack: readonly Slice[]): Source {
   const { image, frame } = stack[0]!;
-  const { studyUid, seriesUid, path } = image;
+  const { studyUid, seriesUid, frameOfReferenceUid, patientId, path } = image;
   const { orientation, spacing, thickness } = frame.place.written;
   const frames = stack.map(({ image: { sopClassUid, sopInstanceUid }, frame: { place } }): SourceFrame => {
     const { frameNumber, written } = place;
     const source = { sopClassUid, sopInstanceUid, position: written.position };
     return frameNumber === undefined ? source : { ...source, frameNumber };
   });
-  const source = { studyUid, seriesUid, path, frames, orientation, pixelSpacing: spacing };
-  return thickness === undefined ? source : { ...source, sliceThickness: thickness };
+  return {
+    ...{ studyUid, seriesUid, path, frames, orientation, pixelSpacing: spacing },
+    ...(frameOfReferenceUid !== undefined && { frameOfReferenceUid }),
+    ...(patientId !== undefined && { patientId }),
+    ...(thickness !== undefined && { sliceThickness: thickness }),
+  };
 }
 
 function tooLarge({ size }: Grid): Rejected {

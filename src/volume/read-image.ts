@@ -34,6 +34,7 @@ export interface Image extends ImageFile {
   readonly seriesUid: SeriesUid;
   readonly sopClassUid: SopClassUid;
   readonly frameOfReferenceUid?: string;
+  readonly patientId?: string;
   readonly format: PixelFormat;
   /** In stored order. */
   readonly frames: readonly ImageFrame[];
@@ -56,6 +57,7 @@ const TAG = {
   studyUid: tagOf("StudyInstanceUID"),
   seriesUid: tagOf("SeriesInstanceUID"),
   frameOfReferenceUid: tagOf("FrameOfReferenceUID"),
+  patientId: tagOf("PatientID"),
 } as const;
 
 /** They have geometry and pixels like an image; no model wants them, least of all if they are our own. */
@@ -105,8 +107,14 @@ function imageOf(file: ImageFile, header: Part10, body: Body): ImageRead {
 
   const frameOfReferenceUid = stringOf(dataSet, TAG.frameOfReferenceUid);
   const frames = places.places.map((place, at) => ({ place, chunks: pixels.frames[at]! }));
-  const image = { ...file, studyUid, seriesUid, sopClassUid, format: pixels.format, frames };
-  return { kind: "image", image: frameOfReferenceUid ? { ...image, frameOfReferenceUid } : image };
+  const patientId = stringOf(dataSet, TAG.patientId);
+  const image = {
+    ...file,
+    ...{ studyUid, seriesUid, sopClassUid, format: pixels.format, frames },
+    ...(frameOfReferenceUid && { frameOfReferenceUid }),
+    ...(patientId && { patientId }),
+  };
+  return { kind: "image", image };
 }
 
 /** A failure of the file system with our code, which it would lose between threads; anything else as it is. */

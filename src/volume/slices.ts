@@ -28,6 +28,7 @@ export interface SliceFacts {
   readonly sopInstanceUid: InstanceUid;
   readonly seriesUid: SeriesUid;
   readonly frameOfReferenceUid?: string;
+  readonly patientId?: string;
   /** From 1; only in a multi-frame source. */
   readonly frameNumber?: number;
   /** Stack ID and Temporal Position Index of a multi-frame source: slices of different ones never mix. */
@@ -45,6 +46,7 @@ export type StackFault =
   | "empty"
   | "no-geometry"
   | "mixed-series"
+  | "mixed-patient"
   | "mixed-frame-of-reference"
   | "mixed-orientation"
   | "mixed-size"
@@ -125,6 +127,8 @@ export function stackEvidence(slices: readonly SlicePlace[]): "gap-free" | "gaps
 
 function differing(first: SliceFacts, slice: SliceFacts): Arranged | undefined {
   if (slice.seriesUid !== first.seriesUid) return rejected("mixed-series", slice, "slices of two series");
+  if (slice.patientId !== first.patientId)
+    return rejected("mixed-patient", slice, "slices of two patients in one series");
   if (slice.frameOfReferenceUid !== first.frameOfReferenceUid)
     return rejected("mixed-frame-of-reference", slice, "slices of two frames of reference");
   if (!isSameOrientation(first.orientation, slice.orientation))

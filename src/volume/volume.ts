@@ -70,8 +70,14 @@ export interface Source {
   readonly seriesUid: SeriesUid;
   /** A file of the series, for the patient and study attributes that a result repeats. */
   readonly path: string;
+  /** (0020,0052) Frame of Reference UID, where the source has one. */
+  readonly frameOfReferenceUid?: string;
+  /** (0010,0020) Patient ID, where the source has one. */
+  readonly patientId?: string;
   /** In the order of k. */
   readonly frames: readonly SourceFrame[];
+  /** The k of each frame, ascending; only where slices of the grid have no image, being missing in the series. */
+  readonly slices?: readonly number[];
   /** (0020,0037) Image Orientation (Patient), as DS strings. */
   readonly orientation: readonly string[];
   /** (0028,0030) Pixel Spacing, as DS strings: between rows, then between columns. */

@@ -2,8 +2,8 @@
 import { expect, test } from "vitest";
 import type { KeywordRecord } from "../../src/dicom/build.ts";
 import type { SegInput } from "../../src/segmentation/input.ts";
-import { encodeSegmentation } from "../../src/segmentation/seg.ts";
 import { type Item, inside, items, readElements, textAt, wordsAt } from "../support/seg-reader.ts";
+import { encodedOne } from "./encoded.ts";
 import { AXIAL, boxes, inputFor, labelMap, stack } from "./series.ts";
 
 const shape = { columns: 12, rows: 9, slices: 4, orientation: AXIAL, step: [0, 0, 2] as const };
@@ -12,9 +12,7 @@ const map = labelMap(series, boxes(series.size, 3));
 
 function dataSetOf(changes: Partial<SegInput> = {}, extra: KeywordRecord = {}): Item {
   const own = stack({ ...shape, extra });
-  const encoded = encodeSegmentation(inputFor(own, map, changes));
-  if (encoded.kind !== "seg") throw new Error(JSON.stringify(encoded));
-  return readElements(Buffer.concat(encoded.chunks));
+  return readElements(encodedOne(inputFor(own, map, changes)).file);
 }
 
 function code(item: Item, ...path: readonly string[]): readonly (string | undefined)[] {

@@ -3,7 +3,7 @@ import type { DataSet, Element, Tag } from "../../src/dicom/data-set.ts";
 import { tagOf } from "../../src/dicom/dictionary.ts";
 import { readPart10 } from "../../src/dicom/part10.ts";
 import { assertConformant } from "../../src/segmentation/conformance.ts";
-import { encodeSegmentation } from "../../src/segmentation/seg.ts";
+import { encodedOne } from "./encoded.ts";
 import { AXIAL, boxes, inputFor, labelMap, stack } from "./series.ts";
 
 const series = stack({ columns: 12, rows: 9, slices: 3, orientation: AXIAL, step: [0, 0, 2] });
@@ -12,9 +12,7 @@ const { dataSet, pixelData } = read();
 const pixelBytes = pixelData!.length!;
 
 function read() {
-  const encoded = encodeSegmentation(input);
-  if (encoded.kind !== "seg") throw new Error(JSON.stringify(encoded));
-  return readPart10(Buffer.concat(encoded.chunks));
+  return readPart10(encodedOne(input).file);
 }
 
 /** The data set with one element changed or, at the end of a path of sequences, taken out. */
@@ -107,5 +105,5 @@ test("pixels and frames must agree", () => {
 
 test("a model without a version cannot be named, so its result is not returned", () => {
   const nameless = { ...input, model: { name: "mandible", version: "" } };
-  expect(() => encodeSegmentation(nameless)).toThrow(expect.objectContaining({ code: "SEG_INVALID" }));
+  expect(() => encodedOne(nameless)).toThrow(expect.objectContaining({ code: "SEG_INVALID" }));
 });

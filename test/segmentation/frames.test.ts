@@ -1,9 +1,18 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { findLabels, listFrames, packedBytes, packFrames } from "../../src/segmentation/frames.ts";
+import { packedBytes, packFrames } from "../../src/segmentation/bits.ts";
+import { type Frame, findLabels, listFrames } from "../../src/segmentation/frames.ts";
+import type { Labels } from "../../src/volume/volume.ts";
 
 // Two slices of 3 columns × 2 rows: six bits a frame, so no frame but the first begins at a byte.
 const labels = Uint8Array.of(1, 0, 2, 0, 1, 0, /* next slice */ 0, 0, 0, 2, 0, 1);
+
+function packed(labels: Labels, frames: readonly Frame[], pixels: number): readonly number[] {
+  return Array.from(
+    packFrames(() => labels, frames, pixels),
+    (chunk) => [...chunk],
+  ).flat();
+}
 
 test("labels are found with the slices that hold them, background not among them", () => {
   expect([...findLabels(labels, 6)]).toEqual([
@@ -35,7 +44,7 @@ test("frames are stored by segment, then by position, and segments are numbered 
 // Written by hand: frames 100010 000001 001000 000100, eight bits at a time, first bit least significant.
 test("bits run on from frame to frame, and the end is padded with 00H", () => {
   const frames = listFrames(findLabels(labels, 6));
-  expect([...packFrames(labels, frames, 6)]).toEqual([0b0001_0001, 0b0100_1000, 0b0010_0000, 0]);
+  expect(packed(labels, frames, 6)).toEqual([0b0001_0001, 0b0100_1000, 0b0010_0000, 0]);
 });
 
 test("a position without the segment has no frame", () => {
@@ -63,11 +72,11 @@ test("every bit is where the standard puts it, for any size and any labels", () 
       const expected = frames.flatMap(({ value, k }) =>
         values.slice(k * pixels, (k + 1) * pixels).map((one) => (one === value ? "1" : "0")),
       );
-      const packed = packFrames(labels, frames, pixels);
-      const stream = [...packed]
+      const bytes = packed(labels, frames, pixels);
+      const stream = bytes
         .map((byte) => byte.toString(2).padStart(8, "0").split("").reverse().join(""))
         .join("");
-      expect(stream).toBe(expected.join("").padEnd(packed.length * 8, "0"));
+      expect(stream).toBe(expected.join("").padEnd(bytes.length * 8, "0"));
     }),
   );
 });

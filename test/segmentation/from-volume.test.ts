@@ -15,6 +15,7 @@ import { dataFiles } from "../support/data.ts";
 import { readByOhif } from "../support/ohif.ts";
 import { writeMultiFrame, writeSeries } from "../support/phantom.ts";
 import { layOut, readSeg } from "../support/seg-reader.ts";
+import { BINARY } from "./encoded.ts";
 import { needing, said } from "./peers.ts";
 import { inputFor, ohifSlices, ranks, type Series, slicesOf } from "./series.ts";
 
@@ -65,9 +66,9 @@ for (const [what, filesIn] of cases)
       const series: Series = { source, header: headers[0]!, headers, size: volume.grid.size };
       const { sourceHeader: _, ...input } = inputFor(series, map);
       const outputPrefix = join(folder.path, "seg");
-      const written = await pool.run(encodeTask, { ...input, wanted: [], outputPrefix });
-      expect(written).toMatchObject({ kind: "seg", objects: [{ segments: 3 }] });
-      const outputPath = `${outputPrefix}.binary1.dcm.part`;
+      const written = await pool.run(encodeTask, { ...input, outputPrefix, wanted: [BINARY] });
+      expect(written).toMatchObject({ kind: "seg", objects: [{ segments: 3, name: "seg.binary1.dcm" }] });
+      const outputPath = join(folder.path, "seg.binary1.dcm.part");
 
       const file = await readFile(outputPath);
       const expected = ranks(map);

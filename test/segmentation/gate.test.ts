@@ -21,7 +21,7 @@ function shifted(by: Vector): Findings {
 
 test("a map on the source's own grid passes with the labels it holds", () => {
   const passed = gate(inputFor(series, map));
-  expect(passed.kind === "pass" && [...passed.presence.keys()]).toEqual([1, 2, 3]);
+  expect(passed.kind === "pass" && passed.layers.map((layer) => [...layer.keys()])).toEqual([[1, 2, 3]]);
 });
 
 test("a map without any label is no finding", () => {
@@ -33,6 +33,18 @@ test("a header of another series or study lends no patient", () => {
   expect(verdict({ sourceHeader: other.header })).toMatch(/^other-series: StudyInstanceUID is 2\.25\./);
   const sameStudy = fromKeywords({ StudyInstanceUID: series.source.studyUid });
   expect(verdict({ sourceHeader: sameStudy })).toMatch(/^other-series: SeriesInstanceUID is absent/);
+});
+
+test("a header of another frame of reference, or another patient, is another series", () => {
+  const { frameOfReferenceUid: _, patientId: __, ...bare } = series.source;
+  const patientId = "P-1";
+  expect(verdict({ source: { ...bare, patientId } })).toMatch(
+    /^other-frame-of-reference: FrameOfReferenceUID is 2\.25\.\d+, not absent$/,
+  );
+  expect(verdict({ source: { ...bare, patientId, frameOfReferenceUid: "1.2.3" } })).toMatch(/, not 1\.2\.3$/);
+  expect(verdict({ source: { ...series.source, patientId: "P-2" } })).toBe(
+    "other-patient: PatientID is not that of the series",
+  );
 });
 
 test("another number of voxels is another grid", () => {
@@ -83,29 +95,19 @@ test("value 0 is background, even where the config gives it a meaning", () => {
   expect(verdict({ segments, findings: findingsOf(labelMap(series, () => 0)) })).toBe("no-finding");
 });
 
-test("255 segments fit in one object, 256 do not", () => {
-  const many = (count: number): Partial<GateInput> => {
-    const labels = labelMap(series, (i, j, k) => 1 + ((i + 12 * j + 108 * k) % count), 16);
-    return {
-      findings: findingsOf(labels),
-      segments: segmentsFor(Array.from({ length: count }, (_, at) => at + 1)),
-    };
-  };
-  expect(verdict(many(255))).toBe("pass");
-  expect(verdict(many(256))).toBe("too-many-segments: 256 segments, at most 255 in one object");
+test("a label that stands in two layers is refused: its voxels could not be told apart", () => {
+  const second = labelMap(series, (i) => (i === 0 ? 2 : 0)).labels;
+  expect(verdict({ findings: { ...found, layers: [map.labels, second] } })).toBe(
+    "repeated-label: in several layers stands label 2",
+  );
 });
 
-test("pixels beyond the limit of memory are refused before they are packed", () => {
-  const vast = stack({ columns: 2048, rows: 2048, slices: 9, orientation: AXIAL, step: [0, 0, 1] });
-  const values = Array.from({ length: 250 }, (_, at) => at + 1);
-  const labels = new Uint8Array(2048 * 2048 * 9);
-  for (let k = 0; k < 9; k++) labels.set(values, k * 2048 * 2048);
-  const { grid } = labelMap({ ...vast, size: [1, 1, 1] }, () => 0);
-  const wide = { labels, grid: { ...grid, size: vast.size } };
-  const passed = gate({ ...inputFor(vast, map), findings: findingsOf(wide), segments: segmentsFor(values) });
-  expect(passed).toMatchObject({
-    kind: "refused",
-    reason: "too-large",
-    detail: "2250 frames are 1179648000 bytes, at most 1073741824",
+test("a probability map of another size is another grid, and one of an unknown label is refused", () => {
+  const of = (value: number, length: number): Findings => ({
+    ...found,
+    probabilities: new Map([[value, new Uint8Array(length)]]),
   });
+  expect(verdict({ findings: of(1, 431) })).toBe("other-grid: 431 labels for 432 voxels");
+  expect(verdict({ findings: of(9, 432) })).toBe("unknown-label: no segment is defined for label 9");
+  expect(verdict({ findings: of(0, 432) })).toBe("pass");
 });

@@ -60,7 +60,9 @@ test("a position has the same index in every segment, counted without gaps over 
     { value: 6, segment: 2, k: 5 },
     { value: 6, segment: 2, k: 7 },
   ];
-  const indices = perFrameGroups(frames, source).map(({ FrameContentSequence: content }) => content);
+  const indices = perFrameGroups("binary", frames, source).map(
+    ({ FrameContentSequence: content }) => content,
+  );
   expect(indices).toEqual([
     [{ DimensionIndexValues: [1, 1] }],
     [{ DimensionIndexValues: [1, 3] }],
@@ -74,7 +76,7 @@ test("a frame of a multi-frame source is named by its number, an image of its ow
   const [first, second] = source.frames as readonly [SourceFrame, SourceFrame];
   const multi = { ...source, frames: [{ ...first, frameNumber: 12 }, second] };
   const frames = [0, 1].map((k) => ({ value: 1, segment: 1, k }));
-  const [of12, ofNone] = perFrameGroups(frames, multi);
+  const [of12, ofNone] = perFrameGroups("binary", frames, multi);
   expect(of12).toMatchObject({
     DerivationImageSequence: [{ SourceImageSequence: [{ ReferencedFrameNumber: 12 }] }],
   });

@@ -1,11 +1,12 @@
 import { readdir } from "node:fs/promises";
 import { expect, test } from "vitest";
 import { fromKeywords } from "../../src/dicom/build.ts";
-import type { DataSet, Element, Tag } from "../../src/dicom/data-set.ts";
+import { type DataSet, type Element, stringOf, type Tag } from "../../src/dicom/data-set.ts";
+import { tagOf } from "../../src/dicom/dictionary.ts";
 import { readPart10Header } from "../../src/dicom/part10.ts";
-import { encodeSegmentation } from "../../src/segmentation/seg.ts";
 import { dataPath } from "../support/data.ts";
 import { type Item, items, readElements, textAt } from "../support/seg-reader.ts";
+import { encodedOne } from "./encoded.ts";
 import { needing } from "./peers.ts";
 import { AXIAL, boxes, inputFor, labelMap, stack } from "./series.ts";
 
@@ -13,9 +14,15 @@ const series = stack({ columns: 12, rows: 9, slices: 2, orientation: AXIAL, step
 const map = labelMap(series, boxes(series.size, 2));
 
 function segOf(sourceHeader: DataSet): Item {
-  const encoded = encodeSegmentation(inputFor(series, map, { sourceHeader }));
-  if (encoded.kind !== "seg") throw new Error(JSON.stringify(encoded));
-  return readElements(Buffer.concat(encoded.chunks));
+  const patientId = stringOf(sourceHeader, tagOf("PatientID"));
+  const { frameOfReferenceUid: _, patientId: __, ...bare } = series.source;
+  const frameOfReferenceUid = stringOf(sourceHeader, tagOf("FrameOfReferenceUID"));
+  const source = {
+    ...bare,
+    ...(patientId !== undefined && { patientId }),
+    ...(frameOfReferenceUid !== undefined && { frameOfReferenceUid }),
+  };
+  return readElements(encodedOne(inputFor(series, map, { sourceHeader, source })).file);
 }
 
 /** The series' identity and size with other elements, under their character set. */

@@ -108,6 +108,8 @@ function sourceOf(headers: readonly DataSet[], path: string): Source {
   const header = headers[0]!;
   const [betweenRows = "", betweenColumns = ""] = texts(header, "PixelSpacing");
   const thickness = stringOf(header, tagOf("SliceThickness"));
+  const frameOfReferenceUid = stringOf(header, tagOf("FrameOfReferenceUID"));
+  const patientId = stringOf(header, tagOf("PatientID"));
   return {
     studyUid: stringOf(header, tagOf("StudyInstanceUID")) as StudyUid,
     seriesUid: stringOf(header, tagOf("SeriesInstanceUID")) as SeriesUid,
@@ -123,6 +125,8 @@ function sourceOf(headers: readonly DataSet[], path: string): Source {
     orientation: texts(header, "ImageOrientationPatient"),
     pixelSpacing: [betweenRows, betweenColumns],
     ...(thickness === undefined ? {} : { sliceThickness: thickness }),
+    ...(frameOfReferenceUid === undefined ? {} : { frameOfReferenceUid }),
+    ...(patientId === undefined ? {} : { patientId }),
   };
 }
 

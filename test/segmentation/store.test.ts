@@ -6,8 +6,8 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "vitest";
-import { encodeSegmentation } from "../../src/segmentation/seg.ts";
 import { readElements } from "../support/seg-reader.ts";
+import { encodedOne } from "./encoded.ts";
 import { needing, said } from "./peers.ts";
 import { AXIAL, boxes, inputFor, labelMap, stack } from "./series.ts";
 
@@ -27,9 +27,7 @@ stored("the object comes back from storescp with the same pixels and the same de
   const inbox = join(folder.path, "in");
   await mkdir(inbox);
   const series = stack({ columns: 53, rows: 41, slices: 5, orientation: AXIAL, step: [0, 0, 2] });
-  const encoded = encodeSegmentation(inputFor(series, labelMap(series, boxes(series.size, 3))));
-  if (encoded.kind !== "seg") throw new Error(encoded.kind);
-  const file = Buffer.concat(encoded.chunks);
+  const { file } = encodedOne(inputFor(series, labelMap(series, boxes(series.size, 3))));
   const path = join(folder.path, "seg.dcm");
   await writeFile(path, file);
 

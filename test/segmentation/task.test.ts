@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { WorkerPool } from "../../src/base/worker-pool.ts";
-import { encodeSegmentation } from "../../src/segmentation/seg.ts";
 import { type EncodeJob, encodeTask } from "../../src/segmentation/task.ts";
+import { BINARY, encodedAll, LABELMAP, LABELMAP_RLE } from "./encoded.ts";
 import { AXIAL, boxes, findingsOf, inputFor, labelMap, stack, writeSeries } from "./series.ts";
 
 const series = stack({ columns: 21, rows: 18, slices: 5, orientation: AXIAL, step: [0, 0, 2] });
@@ -13,43 +13,55 @@ const { sourceHeader, ...input } = inputFor(series, labelMap(series, boxes(serie
 
 async function jobIn(folder: string): Promise<EncodeJob> {
   const [path = ""] = await writeSeries(series, folder);
-  return { ...input, source: { ...input.source, path }, wanted: [], outputPrefix: join(folder, "out") };
+  return {
+    ...input,
+    source: { ...input.source, path },
+    wanted: [BINARY],
+    outputPrefix: join(folder, "run7"),
+  };
 }
 
-/** Where the one BINARY object of a job is written. */
-function partOf({ outputPrefix }: EncodeJob): string {
-  return `${outputPrefix}.binary1.dcm.part`;
-}
-
-test("a worker writes the file that the encoder makes, and tells its facts and hash", async () => {
+test("a worker writes the files that the encoder makes, and tells their facts, names and hashes", async () => {
   await using folder = await mkdtempDisposable(join(tmpdir(), "isocenter-"));
   await using pool = new WorkerPool(1);
-  const job = await jobIn(folder.path);
-  const written = await pool.run(encodeTask, job);
-  const expected = encodeSegmentation({ ...input, sourceHeader });
-  if (expected.kind !== "seg") throw new Error(expected.kind);
-  const { chunks, ...facts } = expected;
-  const file = await readFile(partOf(job));
-  expect(Buffer.concat(chunks).equals(file)).toBe(true);
-  const { kind, absent, ...object } = facts;
-  const sha256 = createHash("sha256").update(file).digest("hex");
-  const about = {
-    form: "binary",
-    part: 1,
-    name: "out.binary1.dcm",
-    transferSyntaxUid: "1.2.840.10008.1.2.1",
-  };
-  expect(written).toEqual({ kind, absent, objects: [{ ...object, ...about, sha256 }] });
-  expect(facts.bytes).toBe(file.length);
+  const wanted = [BINARY, LABELMAP, LABELMAP_RLE];
+  const written = await pool.run(encodeTask, { ...(await jobIn(folder.path)), wanted });
+  const expected = encodedAll({ ...input, sourceHeader }, ...wanted);
+  const names = ["run7.binary1.dcm", "run7.labelmap1.dcm", "run7.labelmap1.rle.dcm"];
+  for (const [at, { file, ...facts }] of expected.objects.entries()) {
+    expect(facts.bytes).toBe(file.length);
+    expect(file.equals(await readFile(join(folder.path, `${names[at]}.part`)))).toBe(true);
+    const sha256 = createHash("sha256").update(file).digest("hex");
+    expect(written).toMatchObject({ kind: "seg", absent: [], lostVoxels: 0 });
+    expect(written.kind === "seg" && written.objects[at]).toEqual({ ...facts, name: names[at], sha256 });
+  }
+});
+
+// 11 MB of pixels: more than is written at once, in pieces that end inside frames.
+test("a file of many pieces is whole", async () => {
+  await using folder = await mkdtempDisposable(join(tmpdir(), "isocenter-"));
+  await using pool = new WorkerPool(1);
+  const large = stack({ columns: 511, rows: 509, slices: 41, orientation: AXIAL, step: [0, 0, 2] });
+  const { sourceHeader, ...input } = inputFor(
+    large,
+    labelMap(large, (i, j, k) => (i * j + k) % 3),
+  );
+  const [path = ""] = await writeSeries(large, folder.path);
+  const outputPrefix = join(folder.path, "large");
+  const source = { ...input.source, path };
+  await pool.run(encodeTask, { ...input, source, wanted: [LABELMAP], outputPrefix });
+  const [expected] = encodedAll({ ...input, sourceHeader }, LABELMAP).objects;
+  expect(expected!.file.equals(await readFile(`${outputPrefix}.labelmap1.dcm.part`))).toBe(true);
 });
 
 test("a second run over a file that a crash left half overwrites it", async () => {
   await using folder = await mkdtempDisposable(join(tmpdir(), "isocenter-"));
   await using pool = new WorkerPool(1);
   const job = await jobIn(folder.path);
-  await writeFile(partOf(job), Buffer.alloc(1_000_000, 7));
+  const path = `${job.outputPrefix}.binary1.dcm.part`;
+  await writeFile(path, Buffer.alloc(1_000_000, 7));
   const written = await pool.run(encodeTask, job);
-  expect((await readFile(partOf(job))).length).toBe(written.kind === "seg" && written.objects[0]!.bytes);
+  expect((await readFile(path)).length).toBe(written.kind === "seg" && written.objects[0]!.bytes);
 });
 
 test("no finding and a refusal leave no file", async () => {
@@ -62,15 +74,15 @@ test("no finding and a refusal leave no file", async () => {
   expect(await pool.run(encodeTask, { ...job, segments: new Map() })).toMatchObject({
     reason: "unknown-label",
   });
-  expect((await readdir(folder.path)).filter((name) => name.startsWith("out"))).toEqual([]);
+  expect((await readdir(folder.path)).filter((name) => name.startsWith("run7"))).toEqual([]);
 });
 
 test("a disk without space fails as such, a missing folder as another fault of storage", async () => {
   await using folder = await mkdtempDisposable(join(tmpdir(), "isocenter-"));
   await using pool = new WorkerPool(1);
   const job = await jobIn(folder.path);
-  await symlink("/dev/full", partOf(job));
-  const full = pool.run(encodeTask, job);
+  await symlink("/dev/full", join(folder.path, "full.binary1.dcm.part"));
+  const full = pool.run(encodeTask, { ...job, outputPrefix: join(folder.path, "full") });
   await expect(full).rejects.toMatchObject({ code: "STORAGE_FULL" });
   const nowhere = pool.run(encodeTask, { ...job, outputPrefix: join(folder.path, "none", "out") });
   await expect(nowhere).rejects.toMatchObject({ code: "STORAGE_FAILED" });

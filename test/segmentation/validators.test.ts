@@ -6,18 +6,16 @@ import { expect } from "vitest";
 import { LABEL_PRESETS, labelPreset } from "../../src/config/presets.ts";
 import type { KeywordRecord } from "../../src/dicom/build.ts";
 import type { SegInput } from "../../src/segmentation/input.ts";
-import { encodeSegmentation } from "../../src/segmentation/seg.ts";
 import { dataPath } from "../support/data.ts";
+import { encodedOne } from "./encoded.ts";
 import { needing, said } from "./peers.ts";
 import { AXIAL, boxes, inputFor, labelMap, readSeries, segmentsFor, stack, writeSeries } from "./series.ts";
 
 const validated = needing("dciodvfy", "dcentvfy", "dcmdump");
 
 async function write(input: SegInput, folder: string): Promise<string> {
-  const encoded = encodeSegmentation(input);
-  if (encoded.kind !== "seg") throw new Error(JSON.stringify(encoded));
   const path = join(folder, "seg.dcm");
-  await writeFile(path, Buffer.concat(encoded.chunks));
+  await writeFile(path, encodedOne(input).file);
   return path;
 }
 

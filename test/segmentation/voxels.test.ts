@@ -1,11 +1,11 @@
 /** Every voxel comes back at its place, through a reader of our own and both readers of OHIF. */
 import { expect, test } from "vitest";
-import type { EncodedSeg, SegInput } from "../../src/segmentation/input.ts";
 import { encodeSegmentation } from "../../src/segmentation/seg.ts";
 import type { LabelMap } from "../../src/volume/volume.ts";
 import { dataPath } from "../support/data.ts";
 import { isSoundForNewReader, readByCornerstone3D, readByOhif } from "../support/ohif.ts";
 import { layOut, readSeg, type SegObject } from "../support/seg-reader.ts";
+import { BINARY, encodedOne } from "./encoded.ts";
 import { needing } from "./peers.ts";
 import {
   AXIAL,
@@ -20,14 +20,8 @@ import {
   stack,
 } from "./series.ts";
 
-function encoded(input: SegInput): EncodedSeg & { readonly file: Uint8Array } {
-  const result = encodeSegmentation(input);
-  if (result.kind !== "seg") throw new Error(JSON.stringify(result));
-  return { ...result, file: Buffer.concat(result.chunks) };
-}
-
 async function expectSame(series: Series, map: LabelMap): Promise<SegObject> {
-  const { file, frames } = encoded(inputFor(series, map));
+  const { file, frames } = encodedOne(inputFor(series, map));
   const seg = readSeg(file);
   const expected = ranks(map);
   expect(same(layOut(seg, slicesOf(series)), expected)).toBe(true);
@@ -118,7 +112,7 @@ test("frames of a multi-frame source, stored in any order, are found by their nu
   const multi = { ...series, source: { ...series.source, frames } };
   const map = labelMap(multi, boxes(multi.size, 2));
   const allInstances = [{ sopClassUid: first!.sopClassUid, sopInstanceUid: first!.sopInstanceUid }];
-  const seg = readSeg(encoded(inputFor(multi, map, { allInstances })).file);
+  const seg = readSeg(encodedOne(inputFor(multi, map, { allInstances })).file);
   expect(same(layOut(seg, slicesOf(multi)), ranks(map))).toBe(true);
 });
 
@@ -129,7 +123,7 @@ test("segments without voxels are left out, told, and leave no gap in the number
     series,
     labelMap(series, (i) => 1 + (i % 6)),
   ).segments;
-  const { file, absent } = encoded(inputFor(series, map, { segments }));
+  const { file, absent } = encodedOne(inputFor(series, map, { segments }));
   expect(absent).toEqual([1, 3, 4, 6]);
   expect(readSeg(file).segments).toHaveLength(2);
   expect(same(layOut(readSeg(file), slicesOf(series)), ranks(map))).toBe(true);
@@ -143,6 +137,7 @@ test("an all-empty map makes no object", () => {
         series,
         labelMap(series, () => 0),
       ),
+      [BINARY],
     ),
   ).toEqual({ kind: "no-finding" });
 });
@@ -156,7 +151,7 @@ test("OHIF shows the labels and the colours", async () => {
     [1, { ...one!, label: "Lower jaw, left: teeth", color: [255, 0, 0] as const }],
     [2, { ...two!, label: "Canal" }],
   ]);
-  const read = await readByOhif(encoded(inputFor(series, map, { segments })).file, ohifSlices(series));
+  const read = await readByOhif(encodedOne(inputFor(series, map, { segments })).file, ohifSlices(series));
   expect([...read.segments].map(([number, { label }]) => [number, label])).toEqual([
     [1, "Lower jaw, left: teeth"],
     [2, "Canal"],

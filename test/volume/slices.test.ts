@@ -36,6 +36,17 @@ function reasonOf(arranged: Arranged): string {
   return arranged.kind === "rejected" ? `${arranged.reason} at ${arranged.at}` : arranged.kind;
 }
 
+test("slices of two patients form no stack, whatever their UIDs say, and none of them is named", () => {
+  const [first, second] = axialAt([0, 1], { patientId: "P-1" });
+  const arranged = arrange([first!, { ...second!, patientId: "P-2" }]);
+  expect(arranged).toEqual({
+    kind: "rejected",
+    reason: "mixed-patient",
+    at: uid(1),
+    detail: "slices of two patients in one series",
+  });
+});
+
 test("slices are sorted along the normal, whatever order they came in", () => {
   const arranged = arrange(axialAt([4, -2, 1, 7]));
   expect(arranged).toEqual({

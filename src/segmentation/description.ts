@@ -17,7 +17,7 @@ export function segmentItems(plan: Plan, input: SegInput): readonly KeywordRecor
   const labels = segmentLabels(
     new Map([...segments].sort(([a], [b]) => a - b).map(([value, { label }]) => [value, label])),
   );
-  const items = [...plan.numbers].map(([value, number]) => {
+  const items = Array.from(plan.numbers, ([value, number]): KeywordRecord => {
     const { category, type, modifier, anatomy, anatomyModifier, color, trackingId } = segments.get(value)!;
     const label = labels.get(value)!;
     return {

@@ -38,11 +38,11 @@ export function planObjects(
   layers: readonly Presence[],
   pixelsPerSlice: number,
 ): readonly Plan[] {
-  const parts =
+  const made =
     form === "labelmap"
       ? layers.flatMap((presence, layer) => (presence.size > 0 ? [labelMapPart(presence, layer)] : []))
       : groupsOf(form, layers, pixelsPerSlice).map((presence) => segmentsPart(form, presence));
-  return parts.map((part, at) => ({ ...part, form, part: at + 1, parts: parts.length }));
+  return Array.from(made, (part, at) => ({ ...part, form, part: at + 1, parts: made.length }));
 }
 
 /** Length of Pixel Data without compression, padding apart. */

@@ -92,7 +92,10 @@ function factsOf({ image, frame }: Slice): SliceFacts {
   const { sopInstanceUid, seriesUid, frameOfReferenceUid, patientId, format } = image;
   return {
     ...frame.place,
-    ...{ sopInstanceUid, seriesUid, rows: format.rows, columns: format.columns },
+    sopInstanceUid,
+    seriesUid,
+    rows: format.rows,
+    columns: format.columns,
     ...(frameOfReferenceUid !== undefined && { frameOfReferenceUid }),
     ...(patientId !== undefined && { patientId }),
   };
@@ -241,7 +244,12 @@ function sourceOf(stack: readonly Slice[]): Source {
     return frameNumber === undefined ? source : { ...source, frameNumber };
   });
   return {
-    ...{ studyUid, seriesUid, path, frames, orientation, pixelSpacing: spacing },
+    studyUid,
+    seriesUid,
+    path,
+    frames,
+    orientation,
+    pixelSpacing: spacing,
     ...(frameOfReferenceUid !== undefined && { frameOfReferenceUid }),
     ...(patientId !== undefined && { patientId }),
     ...(thickness !== undefined && { sliceThickness: thickness }),

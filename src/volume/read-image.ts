@@ -110,7 +110,11 @@ function imageOf(file: ImageFile, header: Part10, body: Body): ImageRead {
   const patientId = stringOf(dataSet, TAG.patientId);
   const image = {
     ...file,
-    ...{ studyUid, seriesUid, sopClassUid, format: pixels.format, frames },
+    studyUid,
+    seriesUid,
+    sopClassUid,
+    format: pixels.format,
+    frames,
     ...(frameOfReferenceUid && { frameOfReferenceUid }),
     ...(patientId && { patientId }),
   };

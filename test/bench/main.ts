@@ -1,6 +1,7 @@
 /** `npm run bench -- NAME`: prints what it measured; asserts nothing. */
 const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
   receive: async () => (await import("./receive.ts")).receive(),
+  seg: async () => (await import("./seg.ts")).seg(),
   answer: async () => (await import("./answer.ts")).answer(),
 };
 

@@ -17,7 +17,7 @@ import { isNative, type PixelFormat } from "./decode.ts";
 import type { decodeFrames, FrameJob, FramesJob } from "./decode-frames.ts";
 import { isWhole, NO_RANGE, type Range, union, wholeVoxels } from "./pixels.ts";
 import type { Image, ImageFault, ImageFile, ImageFrame, ImageRead, readImages } from "./read-image.ts";
-import { arrange, type SliceFacts, type StackFault } from "./slices.ts";
+import { arrange, type SliceFacts, type StackFault, type StackPolicy } from "./slices.ts";
 import type { Grid, Source, SourceFrame, Volume, Voxels } from "./volume.ts";
 
 type RejectionReason = ImageFault | StackFault | "too-large";
@@ -46,6 +46,12 @@ interface System {
   readonly signal?: AbortSignal;
 }
 
+/** One slice of the grid, or more if those behind it are missing. */
+interface Placed extends Slice {
+  readonly k: number;
+  readonly missingBehind: number;
+}
+
 /** One slice of the stack: a frame and the image that it belongs to. */
 interface Slice {
   readonly image: Image;
@@ -68,24 +74,33 @@ const NATIVE_BYTES_PER_TASK = 8 * 1024 ** 2;
 const FRAME_TIMEOUT_MS = 15_000;
 
 /**
+ * @param system.stack  what to do with slices that are not evenly spaced; they are refused by default
  * @returns a rejection, never an exception, whatever the files hold
  * @throws  NodeError STORAGE_FAILED if a file cannot be read; the signal's reason
  */
-export async function buildVolume(files: readonly ImageFile[], system: System): Promise<Built> {
+export async function buildVolume(
+  files: readonly ImageFile[],
+  system: System & { readonly stack?: StackPolicy },
+): Promise<Built> {
   const read = await readAll(files, system);
   const refused = read.find((answer) => answer.kind === "rejected");
   if (refused) return refused;
   const images = read.flatMap((answer) => (answer.kind === "image" ? [answer.image] : []));
   const slices = images.flatMap((image) => image.frames.map((frame): Slice => ({ image, frame })));
 
-  const arranged = arrange(slices.map(factsOf));
+  const arranged = arrange(slices.map(factsOf), system.stack);
   if (arranged.kind === "rejected") return arranged;
-  const { grid, tiltDegrees } = arranged;
-  const stack = arranged.order.map((at) => slices[at]!);
+  const { order, grid, places, tiltDegrees } = arranged;
+  const kOf = (at: number): number => places?.[at] ?? at;
+  const stack = order.map((from, at): Placed => {
+    const { image, frame } = slices[from]!;
+    const next = at + 1 < order.length ? kOf(at + 1) : kOf(at) + 1;
+    return { image, frame, k: kOf(at), missingBehind: next - kOf(at) - 1 };
+  });
 
   const voxels = await voxelsOf(stack, grid, system);
   if ("kind" in voxels) return voxels;
-  return { kind: "volume", volume: { grid, voxels }, source: sourceOf(stack), tiltDegrees };
+  return { kind: "volume", volume: { grid, voxels }, source: sourceOf(stack, places), tiltDegrees };
 }
 
 function factsOf({ image, frame }: Slice): SliceFacts {
@@ -114,7 +129,7 @@ async function readAll(
   return read.flat();
 }
 
-async function voxelsOf(stack: readonly Slice[], grid: Grid, system: System): Promise<Voxels | Rejected> {
+async function voxelsOf(stack: readonly Placed[], grid: Grid, system: System): Promise<Voxels | Rejected> {
   const [columns, rows, slices] = grid.size;
   const count = columns * rows * slices;
   const fits = (bytesPerVoxel: number): boolean => count * bytesPerVoxel <= VOLUME_LIMIT_BYTES;
@@ -134,7 +149,7 @@ async function voxelsOf(stack: readonly Slice[], grid: Grid, system: System): Pr
 }
 
 async function decodeAll(
-  stack: readonly Slice[],
+  stack: readonly Placed[],
   target: Pick<FramesJob, "voxels" | "as">,
   system: System,
 ): Promise<Range | Rejected> {
@@ -156,12 +171,12 @@ interface Decoding {
 }
 
 function* jobsOf(
-  stack: readonly Slice[],
+  stack: readonly Placed[],
   target: Pick<FramesJob, "voxels" | "as">,
 ): Generator<Decoding, undefined> {
   const byImage = Map.groupBy(
-    stack.map(({ image, frame: { chunks, place } }, slice) => {
-      const job: FrameJob = { chunks, rescale: place.rescale, slice };
+    stack.map(({ image, frame: { chunks, place }, k, missingBehind }) => {
+      const job: FrameJob = { chunks, rescale: place.rescale, slice: k, repeat: missingBehind };
       return { image, job };
     }),
     ({ image }) => image,
@@ -234,7 +249,7 @@ function batchesOf<Item>(items: readonly Item[], size: number): Item[][] {
   return batches;
 }
 
-function sourceOf(stack: readonly Slice[]): Source {
+function sourceOf(stack: readonly Slice[], slices: readonly number[] | undefined): Source {
   const { image, frame } = stack[0]!;
   const { studyUid, seriesUid, frameOfReferenceUid, patientId, path } = image;
   const { orientation, spacing, thickness } = frame.place.written;
@@ -250,6 +265,7 @@ function sourceOf(stack: readonly Slice[]): Source {
     frames,
     orientation,
     pixelSpacing: spacing,
+    ...(slices && { slices }),
     ...(frameOfReferenceUid !== undefined && { frameOfReferenceUid }),
     ...(patientId !== undefined && { patientId }),
     ...(thickness !== undefined && { sliceThickness: thickness }),

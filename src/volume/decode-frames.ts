@@ -17,6 +17,8 @@ export interface FrameJob {
   readonly rescale: Rescale;
   /** Index of the slice it becomes. */
   readonly slice: number;
+  /** Of so many missing slices behind it, too. */
+  readonly repeat: number;
 }
 
 export interface FramesJob {
@@ -35,20 +37,27 @@ export async function decodeFrames({ path, format, frames, voxels, as }: FramesJ
   let range: Range = NO_RANGE;
   try {
     using body = openBody(path, format.transferSyntaxUid);
-    for (const { chunks, rescale, slice } of frames) {
+    for (const { chunks, rescale, slice, repeat } of frames) {
       const samples = await decodeFrame(bytesOf(body, chunks), format);
       if (as === "float") {
         const target = new Float32Array(voxels, slice * pixels * 4, pixels);
         writeFloat(target, samples, { ...rescale, signed });
+        fillBehind(new Float32Array(voxels, slice * pixels * 4, (1 + repeat) * pixels), pixels);
       } else {
         const target = new Uint16Array(voxels, slice * pixels * 2, pixels);
         range = union(range, writeWhole(target, samples, { ...rescale, signed }));
+        fillBehind(new Uint16Array(voxels, slice * pixels * 2, (1 + repeat) * pixels), pixels);
       }
     }
     return range;
   } catch (error) {
     throw storageFailed(error);
   }
+}
+
+/** The first so many voxels, again and again to the end. */
+function fillBehind(slices: Uint16Array | Float32Array, pixels: number): void {
+  for (let at = pixels; at < slices.length; at += pixels) slices.copyWithin(at, 0, pixels);
 }
 
 /** One buffer per thread, used again for every frame: decoders keep no bytes they were given. */

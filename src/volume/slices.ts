@@ -7,7 +7,7 @@
  *
  * Nothing is resampled, guessed or left out. A tilted stack (slices shifted evenly within their planes) is a
  * stack whose step is not along the normal. A missing slice is told from uneven spacing by the steps: all of
- * them whole multiples of the usual one.
+ * them whole multiples of the usual one. Both are refused, unless a policy says what a model is to be shown.
  */
 import type { InstanceUid, SeriesUid } from "../dicom/uid.ts";
 import {
@@ -42,6 +42,16 @@ export interface SliceFacts {
   readonly thickness?: number;
 }
 
+/** What a model is shown where the slices are not evenly spaced. What it finds is told of real slices alone. */
+export interface StackPolicy {
+  /** "repeat": in the place of a missing slice the one before it, so that the others stand where they are. */
+  readonly missing: "refuse" | "repeat";
+  /** "mean": the slices as they are, as if the mean step were that of all. */
+  readonly uneven: "refuse" | "mean";
+}
+
+const REFUSE: StackPolicy = { missing: "refuse", uneven: "refuse" };
+
 export type StackFault =
   | "empty"
   | "no-geometry"
@@ -62,6 +72,8 @@ export type Arranged =
       readonly kind: "stack";
       /** Indices into the slices given, in the order of k. */
       readonly order: readonly number[];
+      /** The k of each of them, ascending, where slices of the grid are missing. */
+      readonly places?: readonly number[];
       readonly grid: Grid;
       readonly tiltDegrees: number;
     }
@@ -76,7 +88,7 @@ export type Arranged =
 const PIXEL_SPACING_TOLERANCE_MM = 1e-4;
 
 /** @see PS3.3 C.7.6.2.1.1 for position and orientation, C.7.6.16.2.2 for stacks of frames */
-export function arrange(slices: readonly SliceFacts[]): Arranged {
+export function arrange(slices: readonly SliceFacts[], policy: StackPolicy = REFUSE): Arranged {
   const [first] = slices;
   if (!first) return { kind: "rejected", reason: "empty", detail: "no slices" };
   const odd = slices.map((slice) => differing(first, slice)).find((fault) => fault !== undefined);
@@ -87,14 +99,36 @@ export function arrange(slices: readonly SliceFacts[]): Arranged {
     normal,
     slices.map(({ position }) => position),
   );
-  if (steps.kind !== "even") return unevenly(slices, steps);
+  if (!isAllowed(steps, policy)) return unevenly(slices, steps as Fault);
   const order = steps.order;
   const perSlice = steps.step ?? thicknessAlong(normal, first);
   if (!perSlice) return rejected("no-geometry", first, "a single slice without Slice Thickness");
 
   const affine = affineOf(slices[order[0]!]!, perSlice);
+  const places = steps.kind === "gap" ? steps.places : undefined;
   const grid: Grid = { size: [first.columns, first.rows, slices.length], affine };
-  return { kind: "stack", order, grid, tiltDegrees: tiltDegreesOf(affine) };
+  const stack = { kind: "stack", order, tiltDegrees: tiltDegreesOf(affine) } as const;
+  if (!places) return { ...stack, grid };
+  return { ...stack, places, grid: { ...grid, size: [first.columns, first.rows, places.at(-1)! + 1] } };
+}
+
+type Fault = Exclude<Steps, { kind: "even" }>;
+
+function isAllowed(
+  steps: Steps,
+  policy: StackPolicy,
+): steps is Extract<Steps, { kind: "even" | "gap" | "uneven" }> {
+  switch (steps.kind) {
+    case "even":
+      return true;
+    case "gap":
+      return policy.missing === "repeat";
+    case "uneven":
+      return policy.uneven === "mean" && steps.step !== undefined;
+    case "duplicate":
+    case "sideways":
+      return false;
+  }
 }
 
 /** What intake knows of a slice: (0020,0037) and (0020,0032) as numbers. */
@@ -150,7 +184,7 @@ function thicknessAlong(normal: Vector, { thickness }: SliceFacts): Vector | und
   return thickness !== undefined && thickness > 0 ? scale(normal, thickness) : undefined;
 }
 
-function unevenly(slices: readonly SliceFacts[], steps: Exclude<Steps, { kind: "even" }>): Arranged {
+function unevenly(slices: readonly SliceFacts[], steps: Fault): Arranged {
   const slice = slices[steps.at]!;
   const mm = (distance: number): string => `${distance.toFixed(3)} mm`;
   const where = `${mm(steps.atMm)} along the normal`;

@@ -20,6 +20,11 @@ export type Steps =
   | { readonly kind: "duplicate"; readonly at: number; readonly with: number; readonly atMm: number }
   | {
       readonly kind: "gap";
+      readonly order: readonly number[];
+      /** By place in the order, which of the even steps the plane stands at; from 0. */
+      readonly places: readonly number[];
+      /** From each of them to the next. */
+      readonly step: Vector;
       /** The plane before the first gap; and where it lies. */
       readonly at: number;
       readonly atMm: number;
@@ -28,6 +33,9 @@ export type Steps =
     }
   | {
       readonly kind: "uneven";
+      readonly order: readonly number[];
+      /** The mean one, where all planes lie on one line; else there is none. */
+      readonly step?: Vector;
       readonly at: number;
       readonly atMm: number;
       readonly foundMm: number;
@@ -72,34 +80,74 @@ export function stepsAlong(normal: Vector, positions: readonly Vector[]): Steps 
   );
   const steps = found.map((mm) => Math.max(1, Math.round(mm / stepMm)));
   const odd = found.findIndex((mm, k) => Math.abs(mm - stepMm * steps[k]!) > tolerance);
-  if (odd >= 0) return { kind: "uneven", at: order[odd]!, atMm: height(odd), foundMm: found[odd]!, stepMm };
-  const wide = steps.findIndex((count) => count > 1);
-  if (wide >= 0) {
-    const missing = steps.reduce((sum, count) => sum + count - 1, 0);
-    return { kind: "gap", at: order[wide]!, atMm: height(wide), missing, stepMm };
+  const line = { positions, order, tolerance, height };
+  if (odd >= 0) {
+    const mean = meanStep(line);
+    const fault = { at: order[odd]!, atMm: height(odd), foundMm: found[odd]!, stepMm };
+    return { kind: "uneven", order, ...(mean && { step: mean }), ...fault };
   }
-  return fitted(positions, order, tolerance, height);
+  const places = [0];
+  for (const count of steps) places.push(places.at(-1)! + count);
+  const fit = fitted(line, places);
+  const wide = steps.findIndex((count) => count > 1);
+  if (fit.kind !== "even" || !fit.step || wide < 0) return fit;
+  const missing = places[last]! - last;
+  return {
+    kind: "gap",
+    order,
+    places,
+    step: fit.step,
+    at: order[wide]!,
+    atMm: height(wide),
+    missing,
+    stepMm,
+  };
 }
 
-/** Small errors add up, and planes may shift sideways: every plane must lie on the line between first and last. */
-function fitted(
-  positions: readonly Vector[],
-  order: readonly number[],
-  tolerance: number,
-  height: (k: number) => number,
-): Steps {
+interface Line {
+  readonly positions: readonly Vector[];
+  readonly order: readonly number[];
+  /** mm */
+  readonly tolerance: number;
+  /** Of the k-th plane, along the normal. */
+  readonly height: (k: number) => number;
+}
+
+/**
+ * Small errors add up, and planes may shift sideways: every plane must lie on the line between first and last.
+ *
+ * @param places  by place in the order, how many steps from the first
+ */
+function fitted(line: Line, places: readonly number[]): Steps {
+  const { positions, order, tolerance, height } = line;
   const last = order.length - 1;
   const first = positions[order[0]!]!;
-  const step = scale(subtract(positions[order[last]!]!, first), 1 / last);
-  const meanMm = (height(last) - height(0)) / last;
+  const step = scale(subtract(positions[order[last]!]!, first), 1 / places[last]!);
+  const meanMm = (height(last) - height(0)) / places[last]!;
   for (const [k, at] of order.entries()) {
-    const alongMm = Math.abs(height(k) - height(0) - k * meanMm);
+    const alongMm = Math.abs(height(k) - height(0) - places[k]! * meanMm);
     const foundMm = k > 0 ? height(k) - height(k - 1) : meanMm;
-    if (alongMm > tolerance) return { kind: "uneven", at, atMm: height(k), foundMm, stepMm: meanMm };
-    const byMm = length(subtract(subtract(positions[at]!, first), scale(step, k)));
+    if (alongMm > tolerance) {
+      const mean = meanStep(line);
+      const fault = { at, atMm: height(k), foundMm, stepMm: meanMm };
+      return { kind: "uneven", order, ...(mean && { step: mean }), ...fault };
+    }
+    const byMm = length(subtract(subtract(positions[at]!, first), scale(step, places[k]!)));
     if (byMm > tolerance) return { kind: "sideways", at, atMm: height(k), byMm, stepMm: meanMm };
   }
   return { kind: "even", order, step };
+}
+
+/** Of planes that are not evenly spaced but lie on one line; undefined if one is off it. */
+function meanStep({ positions, order, tolerance, height }: Line): Vector | undefined {
+  const last = order.length - 1;
+  const first = positions[order[0]!]!;
+  const whole = subtract(positions[order[last]!]!, first);
+  const isOff = order.some((at, k) => {
+    const share = (height(k) - height(0)) / (height(last) - height(0));
+    return length(subtract(subtract(positions[at]!, first), scale(whole, share))) > tolerance;
+  });
+  return isOff ? undefined : scale(whole, 1 / last);
 }
 
 /** Less than half of the steps may be wide; of two, the smaller is the usual one. */

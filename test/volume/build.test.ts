@@ -417,7 +417,7 @@ test("a file cut after its header was read makes the series undecodable", async 
   if (read?.kind !== "image") throw new Error("not read");
   await writeFile(file!.path, Buffer.concat(sliceFile(PHANTOM, shuffled(3)[0]!)).subarray(0, -2));
   const [frame] = read.image.frames;
-  const job = { chunks: frame!.chunks, rescale: { slope: 1, intercept: 0 }, slice: 0 };
+  const job = { chunks: frame!.chunks, rescale: { slope: 1, intercept: 0 }, slice: 0, repeat: 0 };
   const voxels = new SharedArrayBuffer(70);
   await expect(
     decodeFrames({ path: file!.path, format: read.image.format, frames: [job], voxels, as: "whole" }),

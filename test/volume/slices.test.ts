@@ -1,6 +1,12 @@
 import { expect, test } from "vitest";
 import type { InstanceUid, SeriesUid } from "../../src/dicom/uid.ts";
-import { type Arranged, arrange, type SliceFacts, stackEvidence } from "../../src/volume/slices.ts";
+import {
+  type Arranged,
+  arrange,
+  type SliceFacts,
+  type StackPolicy,
+  stackEvidence,
+} from "../../src/volume/slices.ts";
 import type { Vector } from "../../src/volume/volume.ts";
 
 const FACTS: Omit<SliceFacts, "sopInstanceUid" | "position"> = {
@@ -45,6 +51,36 @@ test("slices of two patients form no stack, whatever their UIDs say, and none of
     at: uid(1),
     detail: "slices of two patients in one series",
   });
+});
+
+test("missing slices have their places in the grid where a policy asks for it, the others stay where they are", () => {
+  const arranged = arrange(axialAt([8, 0, 12, 2, 4]), { missing: "repeat", uneven: "refuse" });
+  expect(arranged).toMatchObject({
+    kind: "stack",
+    order: [1, 3, 4, 0, 2],
+    places: [0, 1, 2, 4, 6],
+    grid: { size: [7, 5, 7], affine: { origin: [-10, 20, 0], perSlice: [0, 0, 2] } },
+  });
+});
+
+test("uneven slices are shown with their mean step where a policy asks for it", () => {
+  const arranged = arrange(axialAt([0, 2, 4, 7, 9]), { missing: "refuse", uneven: "mean" });
+  expect(arranged).toMatchObject({ kind: "stack", order: [0, 1, 2, 3, 4], grid: { size: [7, 5, 5] } });
+  expect(arranged.kind === "stack" && arranged.grid.affine.perSlice).toEqual([0, 0, 2.25]);
+  expect(arranged.kind === "stack" && arranged.places).toBeUndefined();
+});
+
+test("a policy for missing slices is none for uneven ones, and none of them takes slices off the line or twice", () => {
+  const both = { missing: "repeat", uneven: "mean" } as const;
+  const reason = (heights: readonly number[], policy: StackPolicy): string =>
+    reasonOf(arrange(axialAt(heights), policy));
+  expect(reason([0, 2, 4, 7, 9], { missing: "repeat", uneven: "refuse" })).toBe("uneven-spacing at 1.2.2");
+  expect(reason([0, 2, 6], { missing: "refuse", uneven: "mean" })).toBe("gap at 1.2.1");
+  expect(reason([0, 2, 2, 4], both)).toBe("duplicate-position at 1.2.2");
+  const sideways = axialAt([0, 2, 4, 7, 9]).map((slice, at) =>
+    at === 2 ? { ...slice, position: [-9, 20, 4] as const } : slice,
+  );
+  expect(reasonOf(arrange(sideways, both))).toBe("uneven-spacing at 1.2.2");
 });
 
 test("slices are sorted along the normal, whatever order they came in", () => {

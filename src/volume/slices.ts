@@ -99,7 +99,7 @@ export function arrange(slices: readonly SliceFacts[], policy: StackPolicy = REF
     normal,
     slices.map(({ position }) => position),
   );
-  if (!isAllowed(steps, policy)) return unevenly(slices, steps as Fault);
+  if (!isAllowed(steps, policy)) return unevenly(slices, steps);
   const order = steps.order;
   const perSlice = steps.step ?? thicknessAlong(normal, first);
   if (!perSlice) return rejected("no-geometry", first, "a single slice without Slice Thickness");

@@ -1,6 +1,6 @@
 /** The same BINARY segmentation by the derivation of dcmjs: read the source files, derive, write. */
 import { readFile, writeFile } from "node:fs/promises";
-import dcmjs from "dcmjs";
+import { data, derivations, log, normalizers } from "dcmjs";
 import { findLabels } from "../../src/segmentation/frames.ts";
 import type { LabelMap } from "../../src/volume/volume.ts";
 
@@ -10,8 +10,8 @@ export async function deriveWithDcmjs(
   { grid, labels }: LabelMap,
   output: string,
 ): Promise<{ readonly elapsedMs: number; readonly frames: number }> {
-  dcmjs.log.setLevel("silent");
-  const { DicomMessage, DicomDict, DicomMetaDictionary } = dcmjs.data;
+  log.setLevel("silent");
+  const { DicomMessage, DicomDict, DicomMetaDictionary } = data;
   const [columns, rows, slices] = grid.size;
   const pixels = columns * rows;
   const started = performance.now();
@@ -22,8 +22,8 @@ export async function deriveWithDcmjs(
     const [pixelData] = dataset["PixelData"] as readonly ArrayBuffer[];
     datasets.push(Object.assign(dataset, { PixelData: pixelData, _meta: {} }));
   }
-  const multiframe = dcmjs.normalizers.Normalizer.normalizeToDataset(datasets);
-  const derived = new dcmjs.derivations.Segmentation([multiframe], { includeSliceSpacing: true });
+  const multiframe = normalizers.Normalizer.normalizeToDataset(datasets);
+  const derived = new derivations.Segmentation([multiframe], { includeSliceSpacing: true });
   const presence = findLabels(labels, pixels);
   const frames = [...presence.values()].reduce((sum, of) => sum + of.length, 0);
   derived.setNumberOfFrames(frames);

@@ -64,7 +64,10 @@ export async function readByOhif(file: Uint8Array, slices: readonly OhifSlice[])
   };
 }
 
-/** As viewers on cornerstone3D 5 read it; only for sizes that `isSoundForNewReader` allows. */
+/**
+ * As viewers on cornerstone3D 5 read it: BINARY of sizes that `isSoundForNewReader` allows, LABELMAP, and FRACTIONAL of
+ * zeros and maxima alone.
+ */
 export async function readByCornerstone3D(
   file: Uint8Array,
   slices: readonly OhifSlice[],

@@ -2,14 +2,20 @@
 import { afterAll, expect, test } from "vitest";
 import { WorkerPool } from "../../src/base/worker-pool.ts";
 import { buildVolume } from "../../src/volume/build.ts";
-import { writeSeries } from "../support/phantom.ts";
+import { type Phantom, writeSeries } from "../support/phantom.ts";
 import { tempFolder } from "../support/temp.ts";
 
 const pool = new WorkerPool(1);
 afterAll(() => pool[Symbol.asyncDispose]());
 
 const REPEAT = { missing: "repeat", uneven: "refuse" } as const;
-const SHAPE = { columns: 4, rows: 3, slices: 11, rescale: () => [1, 0] as const };
+const SHAPE: Partial<Phantom> = {
+  columns: 4,
+  rows: 3,
+  slices: 11,
+  bits: { allocated: 16, stored: 16, signed: false },
+  rescale: undefined,
+};
 
 /** The first voxel of every slice, which the phantom makes 1009 × slice. */
 function firsts(voxels: ArrayLike<number>, slices: number): readonly number[] {

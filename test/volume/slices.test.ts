@@ -77,9 +77,8 @@ test("a policy for missing slices is none for uneven ones, and none of them take
   expect(reason([0, 2, 4, 7, 9], { missing: "repeat", uneven: "refuse" })).toBe("uneven-spacing at 1.2.2");
   expect(reason([0, 2, 6], { missing: "refuse", uneven: "mean" })).toBe("gap at 1.2.1");
   expect(reason([0, 2, 2, 4], both)).toBe("duplicate-position at 1.2.2");
-  const sideways = axialAt([0, 2, 4, 7, 9]).map((slice, at) =>
-    at === 2 ? { ...slice, position: [-9, 20, 4] as const } : slice,
-  );
+  const sideways = axialAt([0, 2, 4, 7, 9]);
+  sideways[2] = { ...sideways[2]!, position: [-9, 20, 4] };
   expect(reasonOf(arrange(sideways, both))).toBe("uneven-spacing at 1.2.2");
 });
 

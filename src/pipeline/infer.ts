@@ -99,6 +99,9 @@ async function segmented(
         : quarantined("SEG_EMPTY", `model ${run.model} found nothing, which its config does not allow`);
     }
     const elapsedMs = Math.round(clock.elapsed() - started);
+    if (made.absent.length > 0)
+      log.info("segmentation.labels-absent", { ...about(run), count: made.absent.length });
+    if (made.lostVoxels > 0) log.warn("segmentation.voxels-lost", { ...about(run), count: made.lostVoxels });
     for (const { sopInstanceUid, form, segments, frames, bytes } of made.objects)
       log.info("segmentation.done", {
         ...about(run),

@@ -7,7 +7,7 @@ import type { Segments } from "./segment.ts";
 /** (0062,0001) Segmentation Type: one bit per segment, the label values themselves, or probabilities. */
 export type Form = "binary" | "labelmap" | "fractional";
 
-/** One way in which a destination wants results. */
+/** A form that a destination wants; native always comes with it, so that there is one to fall back to. */
 export interface Wanted {
   readonly form: Form;
   /** "rle" of labelmap and fractional only: RLE of single bits is not defined in a way that readers share. */
@@ -43,15 +43,6 @@ export interface SegInput {
   /** Unique in the study, by the caller's count. */
   readonly seriesNumber: number;
   readonly product: Product;
-}
-
-/** (0062,0001) Segmentation Type. */
-export type Form = "binary" | "labelmap" | "fractional";
-
-/** A form that a destination wants; native always comes with it, so that there is one to fall back to. */
-export interface Wanted {
-  readonly form: Form;
-  readonly compression: "none" | "rle";
 }
 
 /** Why a result may not leave. The detail names counts, labels and distances, never a patient. */
@@ -106,7 +97,7 @@ export interface EncodedObject extends ObjectFacts {
   readonly chunks: Iterable<Uint8Array>;
 }
 
-export interface EncodedSeg extends ResultFacts {
+interface EncodedSeg extends ResultFacts {
   readonly kind: "seg";
   readonly objects: readonly EncodedObject[];
 }

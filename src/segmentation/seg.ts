@@ -27,8 +27,12 @@ import { pixelStream } from "./pixel-stream.ts";
 import { isTooLarge, nativeBytes, type Plan, planObjects } from "./plan.ts";
 import { imagesBySlice } from "./plane.ts";
 
+/** What every viewer and archive takes, made whatever is wanted: what refuses another form gets it. */
+const BINARY: Wanted = { form: "binary", compression: "none" };
+
 /**
- * @param wanted  the ways in which destinations want the result; each makes one object or more
+ * @param wanted  the ways in which destinations want the result; each makes one object or more, and BINARY and the
+ *                native file beside a compressed one are always made
  * @throws        NodeError SEG_INVALID if what came out is no conformant object
  */
 export function encodeSegmentation(input: SegInput, wanted: readonly Wanted[]): Encoded {
@@ -36,14 +40,14 @@ export function encodeSegmentation(input: SegInput, wanted: readonly Wanted[]): 
   if (passed.kind !== "pass") return passed;
   const lineage = { lostVoxels: passed.lostVoxels, layersMeet: doLayersMeet(input.findings) };
   const objects: EncodedObject[] = [];
-  for (const [form, ways] of Map.groupBy(wanted, (one) => one.form)) {
+  for (const [form, ways] of Map.groupBy([BINARY, ...wanted], (one) => one.form)) {
     const plans = plansOf(form, input, passed.layers);
     if ("kind" in plans) return plans;
     const identities = identitiesOf(input, plans);
     for (const plan of plans) {
       const identity = identities.get(plan)!;
       const dataSet = dataSetOf(input, plan, identity, lineage);
-      for (const compression of new Set(ways.map((way) => way.compression)))
+      for (const compression of new Set(["none" as const, ...ways.map((way) => way.compression)]))
         objects.push(encoded({ input, plan, identity, dataSet, compression, layers: passed.layers }));
     }
   }

@@ -10,14 +10,21 @@ export const FRACTIONAL_RLE: Wanted = { form: "fractional", compression: "rle" }
 
 export type EncodedFile = ObjectFacts & { readonly file: Buffer };
 
-/** @throws if the input makes no object */
+/**
+ * The files of the forms asked for alone.
+ *
+ * @throws if the input makes no object
+ */
 export function encodedAll(
   input: SegInput,
   ...wanted: readonly Wanted[]
 ): ResultFacts & { readonly objects: readonly EncodedFile[] } {
   const encoded = encodeSegmentation(input, wanted);
   if (encoded.kind !== "seg") throw new Error(JSON.stringify(encoded));
-  const objects = encoded.objects.map(({ chunks, ...facts }) => ({ ...facts, file: gathered(chunks) }));
+  const asked = encoded.objects.filter(({ form, compression }) =>
+    wanted.some((one) => one.form === form && (one.compression === compression || form === "binary")),
+  );
+  const objects = Array.from(asked, ({ chunks, ...facts }) => ({ ...facts, file: gathered(chunks) }));
   return { ...encoded, objects };
 }
 

@@ -135,6 +135,7 @@ for (const { what, needs, files: filesIn, missing = 0, stack, unjudged } of case
       const segments = ranks(map).reduce((most, rank) => Math.max(most, rank));
       expect(written.objects).toMatchObject([
         { segments, name: "seg.binary1.dcm" },
+        { segments, name: "seg.labelmap1.dcm" },
         { segments, name: "seg.labelmap1.rle.dcm" },
       ]);
 

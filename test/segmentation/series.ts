@@ -23,7 +23,7 @@ export interface Series {
 
 export interface StackShape
   extends Pick<Phantom, "columns" | "rows" | "slices">,
-    Partial<Pick<Phantom, "seed" | "orientation" | "step" | "pixelSpacing">> {
+    Partial<Pick<Phantom, "seed" | "origin" | "orientation" | "step" | "pixelSpacing">> {
   /** Of each slice along z, mm, where the steps are not even. */
   readonly offsets?: readonly number[];
   readonly extra?: KeywordRecord;

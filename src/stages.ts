@@ -23,6 +23,7 @@ import type { Spool } from "./intake/spool.ts";
 import type { InstanceRecord, RunRecord, SeriesRecord } from "./ledger/records.ts";
 import { type CompiledRules, type Routing, route } from "./routing/rules.ts";
 import type { NoFinding, Refused, Wanted } from "./segmentation/input.ts";
+import type { AbsentSegmentsPolicy, UnknownLabelPolicy } from "./segmentation/policy.ts";
 import type { Segments } from "./segmentation/segment.ts";
 import { encodeTask, type SegFiles } from "./segmentation/task.ts";
 import { type Built, buildVolume } from "./volume/build.ts";
@@ -67,6 +68,8 @@ export interface Stages {
 
 interface ConfiguredModel extends Model {
   readonly segments: Segments;
+  readonly onUnknownLabel: UnknownLabelPolicy;
+  readonly absentSegments: AbsentSegmentsPolicy;
   /** What it means when the model finds nothing: an answer, or a fault. */
   readonly onEmpty: "no-finding" | "quarantine";
 }
@@ -190,6 +193,8 @@ function encode({
     allInstances: instances.map(({ sopClassUid, sopInstanceUid }) => ({ sopClassUid, sopInstanceUid })),
     findings: answer.findings,
     segments: model.segments,
+    onUnknownLabel: model.onUnknownLabel,
+    absentSegments: model.absentSegments,
     model: { name: run.model, version: run.modelVersion },
     revision: run.revision,
     resultAt: run.createdAt,

@@ -101,6 +101,8 @@ async function segmented(
     const elapsedMs = Math.round(clock.elapsed() - started);
     if (made.absent.length > 0)
       log.info("segmentation.labels-absent", { ...about(run), count: made.absent.length });
+    if (made.unknown.length > 0)
+      log.warn("segmentation.labels-unknown", { ...about(run), count: made.unknown.length });
     if (made.lostVoxels > 0) log.warn("segmentation.voxels-lost", { ...about(run), count: made.lostVoxels });
     for (const { sopInstanceUid, form, segments, frames, bytes } of made.objects)
       log.info("segmentation.done", {

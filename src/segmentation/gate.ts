@@ -12,6 +12,7 @@ import type { Affine, Findings, Grid, Labels, Source } from "../volume/volume.ts
 import { findLabels, type Presence } from "./frames.ts";
 import type { NoFinding, Refused } from "./input.ts";
 import { imagesBySlice, slicesOf, sourceAffine } from "./plane.ts";
+import { definitionOf, type UnknownLabelPolicy } from "./policy.ts";
 import type { Segments } from "./segment.ts";
 
 /** How far a corner may lie from where the source has it, in voxels: half a voxel is a shift. */
@@ -23,6 +24,7 @@ export interface GateInput {
   readonly sourceHeader: DataSet;
   readonly findings: Findings;
   readonly segments: Segments;
+  readonly onUnknownLabel: UnknownLabelPolicy;
 }
 
 export type Passed =
@@ -30,6 +32,9 @@ export type Passed =
       readonly kind: "pass";
       /** By layer, the labels found and their slices; those only that the series has. */
       readonly layers: readonly Presence[];
+      /** Those of the model, and a meaning for each label that it does not define. */
+      readonly segments: Segments;
+      readonly unknown: readonly number[];
       /** Labelled voxels on slices that the series does not have. */
       readonly lostVoxels: number;
     }
@@ -46,7 +51,8 @@ export function gate(input: GateInput): Passed {
   const layers = found.map((presence) => onSlices(presence, (k) => images.has(k)));
   const lostVoxels = source.slices ? countLost(findings, images) : 0;
   if (layers.every(({ size }) => size === 0)) return { kind: "no-finding" };
-  return unfit(layers, input) ?? { kind: "pass", layers, lostVoxels };
+  const meant = meanings(layers, input);
+  return "kind" in meant ? meant : { kind: "pass", layers, lostVoxels, ...meant };
 }
 
 /** Is the header one of the series, the study, the patient that the voxels came from? */
@@ -96,16 +102,28 @@ function otherGrid({ source, sourceHeader, findings }: GateInput): Refused | und
       );
 }
 
-function unfit(layers: readonly Presence[], { segments, findings }: GateInput): Refused | undefined {
+function meanings(
+  layers: readonly Presence[],
+  { segments, findings, onUnknownLabel }: GateInput,
+): Pick<Extract<Passed, { kind: "pass" }>, "segments" | "unknown"> | Refused {
   const values = layers.flatMap((presence) => [...presence.keys()]);
   const repeated = values.filter((value, at) => values.indexOf(value) !== at);
   if (repeated.length > 0)
     return refused("repeated-label", `in several layers stands label ${told(repeated)}`);
-  const probable = [...(findings.probabilities?.keys() ?? [])].filter((value) => value !== 0);
-  const unknown = [...new Set([...values, ...probable])].filter((value) => !segments.has(value));
-  return unknown.length > 0
-    ? refused("unknown-label", `no segment is defined for label ${told(unknown)}`)
-    : undefined;
+  const found = new Set([...values, ...(findings.probabilities?.keys() ?? [])]);
+  const known = new Map(segments);
+  const unknown: number[] = [];
+  const undefinedOnes: number[] = [];
+  for (const value of [...found].sort((a, b) => a - b)) {
+    const meaning = definitionOf(value, segments, onUnknownLabel);
+    if (meaning.kind === "undefined") undefinedOnes.push(value);
+    if (meaning.kind !== "generic") continue;
+    unknown.push(value);
+    known.set(value, meaning.definition);
+  }
+  return undefinedOnes.length > 0
+    ? refused("unknown-label", `no segment is defined for label ${told(undefinedOnes)}`)
+    : { segments: known, unknown };
 }
 
 function told(values: readonly number[]): string {

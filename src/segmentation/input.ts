@@ -2,6 +2,7 @@
 import type { DataSet } from "../dicom/data-set.ts";
 import type { InstanceUid, SeriesUid, SopClassUid, TransferSyntaxUid } from "../dicom/uid.ts";
 import type { Findings, Source } from "../volume/volume.ts";
+import type { AbsentSegmentsPolicy, UnknownLabelPolicy } from "./policy.ts";
 import type { Segments } from "./segment.ts";
 
 /** (0062,0001) Segmentation Type: one bit per segment, the label values themselves, or probabilities. */
@@ -35,6 +36,8 @@ export interface SegInput {
   readonly allInstances: readonly InstanceReference[];
   readonly findings: Findings;
   readonly segments: Segments;
+  readonly onUnknownLabel: UnknownLabelPolicy;
+  readonly absentSegments: AbsentSegmentsPolicy;
   readonly model: { readonly name: string; readonly version: string };
   /** Of the source series: another revision, another object. */
   readonly revision: number;
@@ -69,6 +72,8 @@ export interface NoFinding {
 export interface ResultFacts {
   /** Labels that the model defines but its answer does not hold. */
   readonly absent: readonly number[];
+  /** Labels that the answer holds but the model does not define; they left as what is known of them. */
+  readonly unknown: readonly number[];
   /** Labelled voxels on slices that the series does not have: no frame can show them. */
   readonly lostVoxels: number;
 }

@@ -30,7 +30,7 @@ const PIXEL_DATA_LIMIT_BYTES = 2_000_000_000;
 
 /**
  * @param layers          what each layer holds, of FRACTIONAL where its probabilities are not 0; a value without a
- *                        slice is described all the same
+ *                        slice is described and has no frame
  * @param pixelsPerSlice  rows × columns
  */
 export function planObjects(
@@ -40,7 +40,7 @@ export function planObjects(
 ): readonly Plan[] {
   const made =
     form === "labelmap"
-      ? layers.flatMap((presence, layer) => (presence.size > 0 ? [labelMapPart(presence, layer)] : []))
+      ? layers.flatMap((presence, layer) => (isHeld(presence) ? [labelMapPart(presence, layer)] : []))
       : groupsOf(form, layers, pixelsPerSlice).map((presence) => segmentsPart(form, presence));
   return Array.from(made, (part, at) => ({ ...part, form, part: at + 1, parts: made.length }));
 }
@@ -59,11 +59,11 @@ export function isTooLarge(plan: Plan, pixelsPerSlice: number): boolean {
 type Part = Omit<Plan, "form" | "part" | "parts">;
 
 function labelMapPart(presence: Presence, layer: number): Part {
-  const values = [...presence.keys()];
+  const held = [...presence].filter(([, slices]) => slices.length > 0).map(([value]) => value);
   return {
-    numbers: new Map(values.map((value) => [value, value])),
+    numbers: new Map([...presence.keys()].map((value) => [value, value])),
     frames: listSlices(presence),
-    bits: Math.max(...values) > 0xff ? 16 : 8,
+    bits: Math.max(...held) > 0xff ? 16 : 8,
     layer,
   };
 }
@@ -89,6 +89,10 @@ function groupsOf(form: Form, layers: readonly Presence[], pixelsPerSlice: numbe
       groups.push(new Map([[value, slices]]));
     }
   }
-  // A group of segments without a voxel is no object.
-  return groups.filter((group) => [...group.values()].some((slices) => slices.length > 0));
+  return groups.filter(isHeld);
+}
+
+/** Segments without any voxel are described beside others, but make no object. */
+function isHeld(presence: Presence): boolean {
+  return [...presence.values()].some((slices) => slices.length > 0);
 }

@@ -26,6 +26,7 @@ import { patientAndStudy } from "./patient.ts";
 import { pixelStream } from "./pixel-stream.ts";
 import { isTooLarge, nativeBytes, type Plan, planObjects } from "./plan.ts";
 import { imagesBySlice } from "./plane.ts";
+import { describedValues } from "./policy.ts";
 
 /** What every viewer and archive takes, made whatever is wanted: what refuses another form gets it. */
 const BINARY: Wanted = { form: "binary", compression: "none" };
@@ -35,9 +36,10 @@ const BINARY: Wanted = { form: "binary", compression: "none" };
  *                native file beside a compressed one are always made
  * @throws        NodeError SEG_INVALID if what came out is no conformant object
  */
-export function encodeSegmentation(input: SegInput, wanted: readonly Wanted[]): Encoded {
-  const passed = gate(input);
+export function encodeSegmentation(given: SegInput, wanted: readonly Wanted[]): Encoded {
+  const passed = gate(given);
   if (passed.kind !== "pass") return passed;
+  const input = { ...given, segments: passed.segments };
   const lineage = { lostVoxels: passed.lostVoxels, layersMeet: doLayersMeet(input.findings) };
   const objects: EncodedObject[] = [];
   for (const [form, ways] of Map.groupBy([BINARY, ...wanted], (one) => one.form)) {
@@ -56,6 +58,7 @@ export function encodeSegmentation(input: SegInput, wanted: readonly Wanted[]): 
     kind: "seg",
     objects,
     absent: [...input.segments.keys()].filter((value) => value > 0 && !present.has(value)),
+    unknown: passed.unknown,
     lostVoxels: passed.lostVoxels,
   };
 }
@@ -65,11 +68,23 @@ function plansOf(form: Form, input: SegInput, layers: readonly Presence[]): read
   const found = form === "fractional" ? probable(input) : layers;
   if (!found)
     return { kind: "refused", reason: "no-probabilities", detail: "the model answered with labels alone" };
-  const plans = planObjects(form, found, columns * rows);
+  const plans = planObjects(form, described(found, input), columns * rows);
   const large = plans.find((plan) => isTooLarge(plan, columns * rows));
   if (!large) return plans;
   const detail = `${large.frames.length} frames are ${nativeBytes(large, columns * rows)} bytes`;
   return { kind: "refused", reason: "too-large", detail };
+}
+
+/** With the segments that are to be described without a voxel; in the first layer that holds any. */
+function described(layers: readonly Presence[], { segments, absentSegments }: SegInput): readonly Presence[] {
+  const present = layers.flatMap((presence) => [...presence.keys()]);
+  const absent = describedValues(present, segments, absentSegments).filter(
+    (value) => !present.includes(value),
+  );
+  const first = layers.findIndex(({ size }) => size > 0);
+  if (first < 0) return layers;
+  const all = [...(layers[first] ?? []), ...absent.map((value) => [value, []] as const)];
+  return layers.with(first, new Map(all.sort(([a], [b]) => a - b)));
 }
 
 function probable({ findings, source }: SegInput): readonly Presence[] | undefined {

@@ -30,10 +30,10 @@ export function encodedAll(
 
 /** @throws if the input makes no object, or more than one */
 export function encodedOne(input: SegInput, wanted: Wanted = BINARY): EncodedFile & ResultFacts {
-  const { objects, absent, lostVoxels } = encodedAll(input, wanted);
+  const { objects, absent, unknown, lostVoxels } = encodedAll(input, wanted);
   const [object, second] = objects;
   if (!object || second) throw new Error(`${objects.length} objects`);
-  return { ...object, absent, lostVoxels };
+  return { ...object, absent, unknown, lostVoxels };
 }
 
 /** A chunk may be overwritten by the next one. */

@@ -269,6 +269,41 @@ test("labels brought onto the grid by nearest neighbour say so, and are another 
   expect(resampled.sopInstanceUid).not.toBe(plain.sopInstanceUid);
 });
 
+test("a label without a meaning is written as what is known of it where the config allows, and told", () => {
+  const segments = segmentsFor([1, 2, 4]);
+  expect(encodeSegmentation({ ...input, segments }, [])).toMatchObject({
+    reason: "unknown-label",
+    detail: "no segment is defined for label 3, 5",
+  });
+  const generic = { ...input, segments, onUnknownLabel: "generic" } as const;
+  for (const wanted of [BINARY, LABELMAP]) {
+    const { file, unknown } = encodedOne(generic, wanted);
+    expect(unknown).toEqual([3, 5]);
+    const seg = readSeg(file);
+    expectSame(layOut(seg, slices), map.labels);
+    const item = seg.segments.find((segment) => textAt(segment, "00620005") === "Label 5");
+    expect(textAt(inside(item!, "0062000f"), "00080100")).toBe("85756007"); // Tissue
+  }
+});
+
+test("a segment without voxels is left out, or described without a frame, as the config says", () => {
+  const sparse = labelMap(series, (i) => (i < 9 ? 2 : i < 20 ? 5 : 0));
+  const with300 = { ...inputFor(series, sparse), segments: segmentsFor([1, 2, 5, 300]) };
+  const dropped = encodedOne(with300);
+  expect([dropped.absent, dropped.segments]).toEqual([[1, 300], 2]);
+  const describing = { ...with300, absentSegments: "describe" } as const;
+  const binary = encodedOne(describing);
+  expect([binary.absent, binary.segments]).toEqual([[1, 300], 4]);
+  const seg = readSeg(binary.file);
+  expect(segmentNumbers(seg.dataSet)).toEqual([1, 2, 3, 4]);
+  expect(new Set(seg.frames.map(({ segment }) => segment))).toEqual(new Set([2, 3]));
+  expect(binary.sopInstanceUid).not.toBe(dropped.sopInstanceUid);
+  const labels = readSeg(encodedOne(describing, LABELMAP).file);
+  expect(segmentNumbers(labels.dataSet)).toEqual([0, 1, 2, 5, 300]);
+  expect(wordsAt(labels.dataSet, "00280100")).toEqual([8]);
+  expectSame(layOut(labels, slices), sparse.labels);
+});
+
 test("value 0 with a meaning is still background: no BINARY segment, no second item in a label map", () => {
   const segments = new Map([...input.segments, [0, segmentsFor([1]).get(1)!] as const]);
   const binary = readSeg(encodedOne({ ...input, segments }).file);

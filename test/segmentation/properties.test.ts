@@ -18,22 +18,25 @@ type Orientation = NonNullable<StackShape["orientation"]>;
 
 const finite = (min: number, max: number) => fc.double({ min, max, noNaN: true });
 
-/** Two perpendicular unit vectors from a random rotation. */
+/** Two perpendicular unit vectors, from a random rotation. */
 const orientation = fc
   .tuple(finite(-1, 1), finite(-1, 1), finite(-1, 1), finite(-1, 1))
   .filter((quaternion) => Math.hypot(...quaternion) > 0.1)
-  .map((quaternion): Orientation => {
-    const [w, x, y, z] = quaternion.map((part) => part / Math.hypot(...quaternion)) as [
-      number,
-      number,
-      number,
-      number,
-    ];
-    return [
-      ...[1 - 2 * (y * y + z * z), 2 * (x * y + w * z), 2 * (x * z - w * y)],
-      ...[2 * (x * y - w * z), 1 - 2 * (x * x + z * z), 2 * (y * z + w * x)],
-    ] as unknown as Orientation;
-  });
+  .map(rotated);
+
+function rotated(quaternion: readonly [w: number, x: number, y: number, z: number]): Orientation {
+  const size = Math.hypot(...quaternion);
+  const [w, x, y, z] = quaternion;
+  const [ww, xx, yy, zz] = [w / size, x / size, y / size, z / size] as const;
+  return [
+    1 - 2 * (yy * yy + zz * zz),
+    2 * (xx * yy + ww * zz),
+    2 * (xx * zz - ww * yy),
+    2 * (xx * yy - ww * zz),
+    1 - 2 * (xx * xx + zz * zz),
+    2 * (yy * zz + ww * xx),
+  ];
+}
 
 /** A stack with any orientation and spacing, its step along the normal and a bit aside: a tilt. */
 const shape = fc
@@ -47,12 +50,24 @@ const shape = fc
     step: finite(0.1, 9),
     aside: finite(-0.3, 0.3),
   })
-  .map(({ step, aside, ...rest }) => {
-    const [a, b, c, d, e, f] = rest.orientation;
-    const normal = [b * f - c * e, c * d - a * f, a * e - b * d];
-    const along = normal.map((part, axis) => part * step + [d, e, f][axis]! * aside * step);
-    return { ...rest, step: along as unknown as StackShape["step"] & object };
-  });
+  .map(placed);
+
+function placed({
+  step,
+  aside,
+  ...rest
+}: Omit<StackShape, "step"> & {
+  readonly orientation: Orientation;
+  readonly step: number;
+  readonly aside: number;
+}): StackShape {
+  const [a, b, c, d, e, f] = rest.orientation;
+  const along = (normal: number, column: number): number => normal * step + column * aside * step;
+  return {
+    ...rest,
+    step: [along(b * f - c * e, d), along(c * d - a * f, e), along(a * e - b * d, f)],
+  };
+}
 
 test("any label map on any grid comes back from BINARY, LABELMAP and RLE, at its positions", () => {
   const values = fc.uniqueArray(fc.integer({ min: 1, max: 65_535 }), { minLength: 1, maxLength: 6 });

@@ -203,6 +203,8 @@ export function inputFor(series: Series, labels: LabelMap, changes: Partial<SegI
     allInstances: references(series),
     findings: findingsOf(labels),
     segments: segmentsFor(values),
+    onUnknownLabel: "refuse",
+    absentSegments: "drop",
     model: { name: "mandible", version: "1.2.0" },
     revision: 1,
     resultAt: Date.UTC(2025, 2, 4, 10, 20, 30, 456),

@@ -1,0 +1,147 @@
+/**
+ * The cases that a writer of segmentations should pass, by number, and the tests that hold them.
+ *
+ *  1 axial, shuffled        2 any orientation        6 shape equal, affine not    7 gantry tilt
+ *  8 missing slices         9 uneven spacing        10 non-square pixels         11 one slice, one voxel, borders
+ * 12 bits modulo 8         13 multi-frame source    14 scouts, acquisitions      15 overlapping masks
+ * 16 empty                 17 values and meanings   18 many labels               19 probabilities
+ * 20 character sets        21 lossy, compressed     22 missing attributes        23 determinism
+ * 24 other version         28 label maps            30 huge                      33 independent readers
+ *
+ * A test that is renamed has to be renamed here: a case without its test is a failure.
+ */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+
+const CASES: Readonly<Record<number, Readonly<Record<string, readonly string[]>>>> = {
+  1: { "voxels.test.ts": ['["axial"'], "from-volume.test.ts": ["an axial CT"] },
+  2: { "voxels.test.ts": ['"sagittal"', '"coronal"', '"head first, flipped"', '"oblique"'] },
+  6: {
+    "gate.test.ts": [
+      "the same size at another place is refused",
+      "a flipped or turned map of the same size is refused",
+    ],
+  },
+  7: {
+    "voxels.test.ts": ["tilted by 15°", "tilted by −20°"],
+    "groups.test.ts": ["in a stack tilted by %i degrees the spacing is measured along the normal"],
+    "from-volume.test.ts": ["the real tilted series"],
+  },
+  8: {
+    "from-volume.test.ts": [
+      "missing slices",
+      "labels on missing slices are counted in the object, which has no frame at a place that no image has",
+    ],
+    "../volume/missing-slices.test.ts": ["a missing slice shows the one before it"],
+  },
+  9: {
+    "voxels.test.ts": ["unevenly spaced slices keep each label on its own slice"],
+    "from-volume.test.ts": ["uneven slices"],
+    "groups.test.ts": ["uneven slices and a single slice have no spacing between slices"],
+  },
+  10: { "groups.test.ts": ["pixel spacing keeps its order, rows first"] },
+  11: {
+    "voxels.test.ts": ["a series of one slice", "a label of a single voxel, in each corner of the volume"],
+  },
+  12: {
+    "voxels.test.ts": ["41 rows of %i columns, one to nine frames"],
+    "frames.test.ts": [
+      "bits run on from frame to frame, and the end is padded with 00H",
+      "every bit is where the standard puts it, for any size and any labels",
+    ],
+  },
+  13: {
+    "voxels.test.ts": ["frames of a multi-frame source, stored in any order, are found by their number"],
+    "from-volume.test.ts": [
+      "an Enhanced CT with its frames in any order",
+      "an Enhanced MR with its frames in any order",
+    ],
+  },
+  14: {
+    "from-volume.test.ts": [
+      "a scout among the slices",
+      "two acquisitions at the same positions",
+      "one image sent twice as another file",
+    ],
+  },
+  15: {
+    "forms.test.ts": [
+      "overlapping layers are one BINARY object that says so, every segment whole",
+      "overlapping layers are one label map each, never two labels at one place",
+    ],
+  },
+  16: {
+    "voxels.test.ts": ["an all-empty map makes no object"],
+    "forms.test.ts": [
+      "a segment without voxels is left out, or described without a frame, as the config says",
+    ],
+  },
+  17: {
+    "forms.test.ts": [
+      "a label without a meaning is written as what is known of it where the config allows, and told",
+      "value 0 with a meaning is still background",
+    ],
+    "gate.test.ts": ["a label that means nothing is refused by its value"],
+  },
+  18: {
+    "forms.test.ts": [
+      "250 labels of 16 bits are one BINARY object",
+      "300 labels are two BINARY objects of at most 255 segments",
+    ],
+  },
+  19: {
+    "forms.test.ts": [
+      "probabilities come back within 1/510 of what they were",
+      "the BINARY object of a model that answers with probabilities holds what was made of them",
+    ],
+  },
+  20: { "patient.test.ts": ["the name is the same in UTF-8"] },
+  21: {
+    "attributes.test.ts": ["a lossy source makes a lossy segmentation, with ratio and method"],
+    "patient.test.ts": ["private elements stay behind, also inside sequences"],
+    "from-volume.test.ts": ["the real MR in JPEG 2000, each image in fragments", "the real CBCT"],
+  },
+  22: {
+    "patient.test.ts": ["attributes that must be there are empty where the source has none"],
+    "from-volume.test.ts": [
+      "a source without frame of reference",
+      "real images whose UIDs are blank are refused by name",
+    ],
+  },
+  23: {
+    "identity.test.ts": ["the same result in two processes and time zones is the same file, byte for byte"],
+  },
+  24: { "identity.test.ts": ["another %s makes another object of the same things"] },
+  28: {
+    "forms.test.ts": [
+      "a label map of %s keeps its values",
+      "a label map describes its background and every value, by the value itself",
+    ],
+    "validators.test.ts": ["dcmdrle unpacks every RLE file into the pixels of the native one"],
+  },
+  30: {
+    "huge.heavy.test.ts": ["600 slices of 401 × 401 with 40 labels come back, and nobody waits for them"],
+  },
+  33: {
+    "voxels.test.ts": [
+      "OHIF shows the labels and the colours",
+      "real series ${name}: every voxel comes back",
+    ],
+    "dcmqi.test.ts": ["dcmqi finds every label at its place"],
+    "validators.test.ts": [
+      "the validators find nothing that is not the source's",
+      "the validators say nothing but what they do not know yet",
+    ],
+  },
+};
+
+test("every case has its tests", () => {
+  const missing = Object.entries(CASES).flatMap(([number, files]) =>
+    Object.entries(files).flatMap(([file, names]) => {
+      const source = readFileSync(join(import.meta.dirname, file), "utf8");
+      return names.filter((name) => !source.includes(name)).map((name) => `${number}: ${file}: ${name}`);
+    }),
+  );
+  expect(missing).toEqual([]);
+});

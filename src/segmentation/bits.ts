@@ -21,15 +21,17 @@ export function packedBytes(frames: number, pixelsPerSlice: number): number {
 }
 
 /**
- * @param layers  by label value, where its voxels stand
- * @returns       chunks that together are the value of Pixel Data; each is valid until the next is asked for
+ * @param layers       by label value, where its voxels stand
+ * @param windowBytes  about how much is packed at a time
+ * @returns            chunks that together are the value of Pixel Data; each is valid until the next is asked for
  */
 export function* packFrames(
   layers: (value: number) => Labels,
   frames: readonly Frame[],
   pixelsPerSlice: number,
+  windowBytes = WINDOW_BYTES,
 ): Generator<Uint8Array, undefined> {
-  const eights = Math.max(1, Math.floor(WINDOW_BYTES / pixelsPerSlice));
+  const eights = Math.max(1, Math.floor(windowBytes / pixelsPerSlice));
   const step = eights * FRAMES_TO_A_BYTE;
   let left = packedBytes(frames.length, pixelsPerSlice);
   for (let first = 0; first < frames.length; first += step) {

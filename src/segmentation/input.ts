@@ -59,6 +59,8 @@ export interface Refused {
     | "unknown-label"
     | "repeated-label"
     | "no-probabilities"
+    | "class-not-allowed"
+    | "other-reference"
     | "too-large";
   readonly detail: string;
 }

@@ -75,8 +75,12 @@ export function stack({ offsets, extra, ...shape }: StackShape): Series {
   return { source: sourceOf(headers, ""), headers, header: headers[0]!, size: [columns, rows, slices] };
 }
 
-/** The single-frame images of one series in a folder, sorted along the normal. */
-export async function readSeries(folder: string): Promise<Series> {
+/**
+ * The single-frame images of one series in a folder, sorted along the normal.
+ *
+ * @param columns  of the images wanted, where those of other series lie beside them
+ */
+export async function readSeries(folder: string, columns?: number): Promise<Series> {
   const names = await readdir(folder);
   const files = await Promise.all(
     names.map(async (name) => {
@@ -86,7 +90,9 @@ export async function readSeries(folder: string): Promise<Series> {
   );
   const images = files.filter(
     ({ dataSet }) =>
-      numberOf(dataSet, tagOf("Rows")) !== undefined && stringOf(dataSet, tagOf("Modality")) !== "SEG",
+      numberOf(dataSet, tagOf("Rows")) !== undefined &&
+      stringOf(dataSet, tagOf("Modality")) !== "SEG" &&
+      (columns === undefined || numberOf(dataSet, tagOf("Columns")) === columns),
   );
   const height = ({ dataSet }: { dataSet: DataSet }): number => {
     const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = texts(dataSet, "ImageOrientationPatient").map(Number);

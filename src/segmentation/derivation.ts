@@ -3,6 +3,7 @@
  * may overlap. Pure.
  */
 import type { Findings } from "../volume/volume.ts";
+import type { Reduction, SegInput } from "./input.ts";
 import type { Plan } from "./plan.ts";
 
 /** What the gate found besides labels. */
@@ -14,17 +15,25 @@ export interface Lineage {
 
 /** (0008,2111) Derivation Description; undefined where the answer was taken as it came. */
 export function derivationDescription(
-  { resampledFrom }: Findings,
+  { form }: Plan,
+  { findings: { resampledFrom, probabilities }, reduction }: SegInput,
   { lostVoxels }: Lineage,
 ): string | undefined {
   const said = [
+    form !== "fractional" && probabilities && reduction && REDUCTION[reduction.reduce](reduction.threshold),
     resampledFrom &&
       `Labels were found with voxels of ${resampledFrom.map((mm) => Number(mm.toFixed(4))).join(" x ")} mm and brought onto the grid of the source images by nearest neighbour.`,
     lostVoxels > 0 &&
       `${lostVoxels} labelled voxels lie on slices that are missing in the source series and are not shown.`,
-  ].filter((sentence) => sentence !== undefined && sentence !== false);
+  ].filter((sentence) => typeof sentence === "string");
   return said.length > 0 ? said.join(" ") : undefined;
 }
+
+const REDUCTION: Readonly<Record<Reduction["reduce"], (threshold: number) => string>> = {
+  argmax: () => "A voxel belongs to the segment that is most probable there.",
+  threshold: (threshold) =>
+    `A voxel belongs to every segment whose probability there is ${threshold} or more.`,
+};
 
 /**
  * (0062,0013) Segments Overlap: "NO" lets a reader build one label map without looking.

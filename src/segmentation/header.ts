@@ -129,7 +129,7 @@ function image({ input, plan, moment, ...lineage }: HeaderInput): KeywordRecord 
     ContentLabel: codeString(model.name, "SEGMENTATION"),
     ContentDescription: longString(`${findings.resampledFrom ? "Resampled: " : ""}${labels}`),
     ContentCreatorName: `${personName(model.name)}^AI`,
-    DerivationDescription: derivationDescription(findings, lineage),
+    DerivationDescription: derivationDescription(plan, input, lineage),
     LossyImageCompression: isLossy ? "01" : "00",
     ...(isLossy ? lossyDetails(sourceHeader) : {}),
     SegmentationType: plan.form.toUpperCase(),

@@ -37,6 +37,7 @@ export function identitiesOf(input: SegInput, plans: readonly Plan[]): ReadonlyM
     contentHash(input, plans),
     mapping(input, plans),
     (input.findings.resampledFrom ?? []).join("\\"),
+    JSON.stringify(input.reduction ?? {}, ["reduce", "threshold"]),
   ];
   return new Map(
     plans.map((plan) => {

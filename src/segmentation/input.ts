@@ -28,6 +28,13 @@ interface Product {
   readonly serial: string;
 }
 
+export interface Reduction {
+  /** argmax: the most probable segment of a voxel. threshold: every one that reaches it. */
+  readonly reduce: "argmax" | "threshold";
+  /** 0 to 1 */
+  readonly threshold: number;
+}
+
 export interface SegInput {
   readonly source: Source;
   /** One instance of the source: patient, study and equipment are repeated from it. */
@@ -36,6 +43,8 @@ export interface SegInput {
   readonly allInstances: readonly InstanceReference[];
   readonly findings: Findings;
   readonly segments: Segments;
+  /** How labels were made of probabilities; only of a model that answers with them. */
+  readonly reduction?: Reduction;
   readonly onUnknownLabel: UnknownLabelPolicy;
   readonly absentSegments: AbsentSegmentsPolicy;
   readonly model: { readonly name: string; readonly version: string };

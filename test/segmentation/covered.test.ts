@@ -94,6 +94,7 @@ const CASES: Readonly<Record<number, Readonly<Record<string, readonly string[]>>
     "forms.test.ts": [
       "probabilities come back within 1/510 of what they were",
       "the BINARY object of a model that answers with probabilities holds what was made of them",
+      "how labels were made of probabilities is documented",
     ],
   },
   20: { "patient.test.ts": ["the name is the same in UTF-8"] },

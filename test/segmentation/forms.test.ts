@@ -235,6 +235,19 @@ test("the BINARY object of a model that answers with probabilities holds what wa
   expectSame(layOut(seg, slices), ranks({ grid: map.grid, labels: fractions.layers[0]! }));
 });
 
+test("how labels were made of probabilities is documented, and not in the object that holds the probabilities", () => {
+  const reduction = { reduce: "threshold", threshold: 0.35 } as const;
+  const { objects } = encodedAll({ ...fractionalInput, reduction }, BINARY, FRACTIONAL);
+  const [binary, fractional] = objects.map(({ file }) => textAt(readElements(file), "00082111"));
+  expect(binary).toBe("A voxel belongs to every segment whose probability there is 0.35 or more.");
+  expect(fractional).toBeUndefined();
+  const other = encodedOne({ ...fractionalInput, reduction: { reduce: "argmax", threshold: 0.35 } });
+  expect(textAt(readElements(other.file), "00082111")).toBe(
+    "A voxel belongs to the segment that is most probable there.",
+  );
+  expect(other.sopInstanceUid).not.toBe(objects[0]!.sopInstanceUid);
+});
+
 // OHIF reads fractions only where they are all or nothing.
 test("fractions of 0 and 1 are shown by OHIF's reader as labels", async () => {
   const probabilities = new Map(

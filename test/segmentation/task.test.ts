@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { WorkerPool } from "../../src/base/worker-pool.ts";
 import { type EncodeJob, encodeTask } from "../../src/segmentation/task.ts";
-import { BINARY, encodedAll, LABELMAP, LABELMAP_RLE } from "./encoded.ts";
+import { BINARY, encodedAll, FRACTIONAL, LABELMAP, LABELMAP_RLE } from "./encoded.ts";
 import { AXIAL, boxes, findingsOf, inputFor, labelMap, stack, writeSeries } from "./series.ts";
 
 const series = stack({ columns: 21, rows: 18, slices: 5, orientation: AXIAL, step: [0, 0, 2] });
@@ -24,10 +24,17 @@ async function jobIn(folder: string): Promise<EncodeJob> {
 test("a worker writes the files that the encoder makes, and tells their facts, names and hashes", async () => {
   await using folder = await mkdtempDisposable(join(tmpdir(), "isocenter-"));
   await using pool = new WorkerPool(1);
-  const wanted = [BINARY, LABELMAP, LABELMAP_RLE];
-  const written = await pool.run(encodeTask, { ...(await jobIn(folder.path)), wanted });
-  const expected = encodedAll({ ...input, sourceHeader }, ...wanted);
-  const names = ["run7.binary1.dcm", "run7.labelmap1.dcm", "run7.labelmap1.rle.dcm"];
+  const wanted = [BINARY, LABELMAP, LABELMAP_RLE, FRACTIONAL];
+  // In shared memory, as everything that goes to a worker.
+  const shared = new Uint8Array(new SharedArrayBuffer(input.findings.layers[0]!.length));
+  for (const at of shared.keys()) shared[at] = at < 900 ? 0 : at % 256;
+  const findings = { ...input.findings, probabilities: new Map([[2, shared]]) };
+  const written = await pool.run(encodeTask, { ...(await jobIn(folder.path)), findings, wanted });
+  const expected = encodedAll({ ...input, sourceHeader, findings }, ...wanted);
+  const names = ["binary1.dcm", "labelmap1.dcm", "labelmap1.rle.dcm", "fractional1.dcm"].map(
+    (name) => `run7.${name}`,
+  );
+  expect(expected.objects[3]).toMatchObject({ form: "fractional", frames: 3 });
   for (const [at, { file, ...facts }] of expected.objects.entries()) {
     expect(facts.bytes).toBe(file.length);
     expect(file.equals(await readFile(join(folder.path, `${names[at]}.part`)))).toBe(true);

@@ -89,6 +89,17 @@ test("a label map has one dimension, position, counted over the slices in use", 
   expect(seg.frames.map(({ dimension }) => dimension)).toEqual([[1], [2]]);
 });
 
+// A count byte says 128 pixels at most; 128 itself means nothing (PS3.5 G.3.2).
+test("runs and literals of any length around 128 and 256 come back", () => {
+  const wide = stack({ columns: 263, rows: 264, slices: 1, orientation: AXIAL, step: [0, 0, 2] });
+  // Row j: j equal pixels, then all different from their neighbours.
+  const lengths = labelMap(wide, (i, j) => (i < j ? 7 : 1 + (i % 5)));
+  expectSame(
+    layOut(readSeg(encodedOne(inputFor(wide, lengths), LABELMAP_RLE).file), slicesOf(wide)),
+    lengths.labels,
+  );
+});
+
 test("16 bits that hold small values are written as 8", () => {
   const same = { ...map, labels: Uint16Array.from(map.labels) };
   const file = encodedOne({ ...input, findings: findingsOf(same) }, LABELMAP).file;

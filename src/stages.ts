@@ -22,7 +22,7 @@ import type { Evidence } from "./intake/assembly.ts";
 import type { Spool } from "./intake/spool.ts";
 import type { InstanceRecord, RunRecord, SeriesRecord } from "./ledger/records.ts";
 import { type CompiledRules, type Routing, route } from "./routing/rules.ts";
-import type { NoFinding, Refused, Wanted } from "./segmentation/input.ts";
+import type { NoFinding, Refused, SegInput, Wanted } from "./segmentation/input.ts";
 import type { AbsentSegmentsPolicy, UnknownLabelPolicy } from "./segmentation/policy.ts";
 import type { Segments } from "./segmentation/segment.ts";
 import { encodeTask, type SegFiles } from "./segmentation/task.ts";
@@ -193,6 +193,7 @@ function encode({
     allInstances: instances.map(({ sopClassUid, sopInstanceUid }) => ({ sopClassUid, sopInstanceUid })),
     findings: answer.findings,
     segments: model.segments,
+    ...reductionOf(model.response),
     onUnknownLabel: model.onUnknownLabel,
     absentSegments: model.absentSegments,
     model: { name: run.model, version: run.modelVersion },
@@ -204,6 +205,13 @@ function encode({
     outputPrefix: prefix,
   };
   return parts.pool.run(encodeTask, job, { timeoutMs: ENCODE_TIMEOUT_MS });
+}
+
+/** How labels are made of probabilities, where the model answers with them. */
+function reductionOf({ as }: Model["response"]): Pick<SegInput, "reduction"> {
+  if (typeof as !== "object" || !("probabilities" in as)) return {};
+  const { reduce, threshold } = as.probabilities;
+  return { reduction: { reduce, threshold } };
 }
 
 /** What the run's destinations ask for; one that is not configured any more asks for nothing. */

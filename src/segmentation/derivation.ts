@@ -16,11 +16,11 @@ export interface Lineage {
 /** (0008,2111) Derivation Description; undefined where the answer was taken as it came. */
 export function derivationDescription(
   { form }: Plan,
-  { findings: { resampledFrom, probabilities }, reduction }: SegInput,
+  { findings: { resampledFrom }, reduction }: SegInput,
   { lostVoxels }: Lineage,
 ): string | undefined {
   const said = [
-    form !== "fractional" && probabilities && reduction && REDUCTION[reduction.reduce](reduction.threshold),
+    form !== "fractional" && reduction && REDUCTION[reduction.reduce](reduction.threshold),
     resampledFrom &&
       `Labels were found with voxels of ${resampledFrom.map((mm) => Number(mm.toFixed(4))).join(" x ")} mm and brought onto the grid of the source images by nearest neighbour.`,
     lostVoxels > 0 &&

@@ -58,6 +58,8 @@ export interface RigOptions {
   readonly assembly?: string;
   /** Accept the deflated transfer syntax. */
   readonly deflated?: boolean;
+  /** More of the destination, in flow style. */
+  readonly destination?: string;
 }
 
 export const ONE_SEGMENT =
@@ -85,7 +87,7 @@ dicom:
   callers: [{ aeTitle: "*", from: 127.0.0.1 }]
   acceptDeflated: ${options.deflated ?? false}
 assembly: ${options.assembly ?? "{ settle: 100ms, quietPeriod: 2s, maximumWait: 1m }"}
-destinations: { pacs: { aeTitle: PACS, host: 127.0.0.1, port: ${options.pacsPort} } }
+destinations: { pacs: { aeTitle: PACS, host: 127.0.0.1, port: ${options.pacsPort}${options.destination ?? ""} } }
 models:${names.length > 0 ? `\n${models.join("\n")}` : " {}"}
 rules:${names.length > 0 ? `\n  - ${rule}` : " []"}
 `;

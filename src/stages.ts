@@ -201,7 +201,7 @@ function encode({
     resultAt: run.createdAt,
     seriesNumber: seriesNumberOf(header) + run.position,
     product: PRODUCT,
-    wanted: wantedBy(run.destinations, parts),
+    wanted: wantedOf(run.destinations, answer, parts),
     outputPrefix: prefix,
   };
   return parts.pool.run(encodeTask, job, { timeoutMs: ENCODE_TIMEOUT_MS });
@@ -214,10 +214,19 @@ function reductionOf({ as }: Model["response"]): Pick<SegInput, "reduction"> {
   return { reduction: { reduce, threshold } };
 }
 
-/** What the run's destinations ask for; one that is not configured any more asks for nothing. */
-function wantedBy(names: readonly string[], { destinations }: StagesParts): readonly Wanted[] {
+/**
+ * What the run's destinations ask for and the answer has; one that is not configured any more asks for nothing. Of
+ * labels alone there are no fractions.
+ */
+function wantedOf(
+  names: readonly string[],
+  { findings }: Answer,
+  { destinations }: StagesParts,
+): readonly Wanted[] {
   const wanted = names.flatMap((name) => destinations.get(name)?.segmentation ?? []);
-  return wanted.map(({ as: form, compression }) => ({ form, compression }));
+  return wanted
+    .map(({ as: form, compression }) => ({ form, compression }))
+    .filter(({ form }) => form !== "fractional" || findings.probabilities !== undefined);
 }
 
 function seriesNumberOf(header: DataSet): number {

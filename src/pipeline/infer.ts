@@ -12,6 +12,7 @@ import type { Prepared } from "../stages.ts";
 import { sayIfDone } from "./done.ts";
 import { about, type PipelineParts } from "./parts.ts";
 
+const NO_SUCH_FORM = "the model answered with labels alone; the destination gets BINARY";
 /** A run that fails for a passing reason is tried again for a day. */
 const RETRY_RUN = { firstMs: 5_000, capMs: 15 * 60_000, forMs: 24 * 3_600_000 } as const;
 
@@ -165,11 +166,14 @@ async function deliver(
   t: Db,
   run: RunRecord,
   results: readonly ResultRecord[],
-  { ledger, stages, clock }: PipelineParts,
+  { ledger, stages, clock, log }: PipelineParts,
 ): Promise<void> {
   const now = clock.now();
   for (const destination of run.destinations) {
-    const form = formFor(stages.destinations.get(destination)?.segmentation.as, results);
+    const wanted = stages.destinations.get(destination)?.segmentation.as;
+    const form = formFor(wanted, results);
+    if (wanted && form !== wanted)
+      log.warn("delivery.replaced", { ...about(run), destination, form: wanted, reason: NO_SUCH_FORM });
     for (const object of objectsOf(results, form)) {
       const key = await insertDelivery(t, object, destination, now);
       const { priority } = run;

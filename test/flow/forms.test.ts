@@ -121,6 +121,13 @@ testWithDcmtk("probabilities go as FRACTIONAL where that is wanted", async () =>
   expect(seg.frames.map(({ pixels }) => pixels.filter((level) => level === 191).length)).toEqual(voxels);
 });
 
+testWithDcmtk("labels alone go as BINARY even where FRACTIONAL is wanted, and that is said", async () => {
+  const { seg, journal } = await arrived([], ", segmentation: { as: fractional }");
+  expect(seg.type).toBe("BINARY");
+  expect(found(seg)).toEqual(voxels);
+  expect(journal.of("delivery.replaced")).toMatchObject([{ destination: "pacs", form: "fractional" }]);
+});
+
 testWithDcmtk("the same probabilities go as BINARY where that is wanted", async () => {
   const rest = `request: { format: nifti }, response: { as: { probabilities: { background: none } } }`;
   const { seg } = await arrived([], "", { answer: probabilities, rest });

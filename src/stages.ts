@@ -27,7 +27,7 @@ import type { AbsentSegmentsPolicy, UnknownLabelPolicy } from "./segmentation/po
 import type { Segments } from "./segmentation/segment.ts";
 import { encodeTask, type SegFiles } from "./segmentation/task.ts";
 import { type Built, buildVolume } from "./volume/build.ts";
-import { stackEvidence } from "./volume/slices.ts";
+import { type StackPolicy, stackEvidence } from "./volume/slices.ts";
 
 /** A series as a volume, or why it is none; what it holds in memory is freed when the last run lets go. */
 export interface Prepared extends AsyncDisposable {
@@ -79,6 +79,7 @@ export interface StagesParts {
   readonly destinations: ReadonlyMap<string, Destination>;
   readonly rules: CompiledRules;
   readonly inference: Inference;
+  readonly volume: StackPolicy;
   readonly spool: Spool;
   readonly pool: WorkerPool;
   readonly log: Log;
@@ -148,7 +149,7 @@ async function prepare(
   const { studyUid, seriesUid } = series;
   const started = clock.elapsed();
   const files = instances.map(({ id, sopInstanceUid }) => ({ path: spool.pathOf(id), sopInstanceUid }));
-  const built = await buildVolume(files, { pool });
+  const built = await buildVolume(files, { pool, stack: parts.volume });
   const elapsedMs = Math.round(clock.elapsed() - started);
   if (built.kind === "rejected") {
     log.warn("volume.rejected", { studyUid, seriesUid, reason: built.reason, elapsedMs });

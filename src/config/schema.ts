@@ -10,7 +10,7 @@ import { audit } from "./schema/audit.ts";
 import { dicom } from "./schema/dicom.ts";
 import { http } from "./schema/http.ts";
 import { models } from "./schema/model.ts";
-import { assembly, log, node } from "./schema/node.ts";
+import { assembly, log, node, volume } from "./schema/node.ts";
 import { notifications } from "./schema/notifications.ts";
 import { destinations, rules, slots } from "./schema/work.ts";
 
@@ -18,6 +18,7 @@ export const settingsSchema = section({
   node,
   dicom,
   assembly: assembly.prefault({}),
+  volume: volume.prefault({}),
   destinations: destinations.prefault({}),
   slots: slots.prefault({}),
   models: models.prefault({}),

@@ -45,12 +45,12 @@ export interface SliceFacts {
 /** What a model is shown where the slices are not evenly spaced. What it finds is told of real slices alone. */
 export interface StackPolicy {
   /** "repeat": in the place of a missing slice the one before it, so that the others stand where they are. */
-  readonly missing: "refuse" | "repeat";
+  readonly missingSlices: "refuse" | "repeat";
   /** "mean": the slices as they are, as if the mean step were that of all. */
-  readonly uneven: "refuse" | "mean";
+  readonly unevenSpacing: "refuse" | "mean";
 }
 
-const REFUSE: StackPolicy = { missing: "refuse", uneven: "refuse" };
+const REFUSE: StackPolicy = { missingSlices: "refuse", unevenSpacing: "refuse" };
 
 export type StackFault =
   | "empty"
@@ -122,9 +122,9 @@ function isAllowed(
     case "even":
       return true;
     case "gap":
-      return policy.missing === "repeat";
+      return policy.missingSlices === "repeat";
     case "uneven":
-      return policy.uneven === "mean" && steps.step !== undefined;
+      return policy.unevenSpacing === "mean" && steps.step !== undefined;
     case "duplicate":
     case "sideways":
       return false;

@@ -79,11 +79,16 @@ const cases: readonly Case[] = [
     files: async (folder) =>
       (await writeMultiFrame(join(folder, "in"), { ...size, modality: "MR" })).files.map(({ path }) => path),
   },
-  { what: "missing slices", files: withHoles, missing: 2, stack: { missing: "repeat", uneven: "refuse" } },
+  {
+    what: "missing slices",
+    files: withHoles,
+    missing: 2,
+    stack: { missingSlices: "repeat", unevenSpacing: "refuse" },
+  },
   {
     what: "uneven slices",
     files: (folder) => phantom(folder, { extra: uneven }),
-    stack: { missing: "refuse", uneven: "mean" },
+    stack: { missingSlices: "refuse", unevenSpacing: "mean" },
   },
   { what: "the real tilted series", needs: "data", files: () => real("series", "ct-tilt-philips") },
   { what: "the real MR", needs: "data", files: () => real("series", "mr-t1-siemens") },
@@ -187,7 +192,10 @@ test("labels on missing slices are counted in the object, which has no frame at 
     path,
     sopInstanceUid: stringOf(headers[at]!, tagOf("SOPInstanceUID")) as InstanceUid,
   }));
-  const built = await buildVolume(files, { pool, stack: { missing: "repeat", uneven: "refuse" } });
+  const built = await buildVolume(files, {
+    pool,
+    stack: { missingSlices: "repeat", unevenSpacing: "refuse" },
+  });
   if (built.kind !== "volume") throw new Error(built.detail);
   const { source, volume } = built;
   const labels = new Uint8Array(volume.voxels.length).fill(1);

@@ -56,6 +56,7 @@ export interface RigOptions {
   readonly models: Readonly<Record<string, { readonly url: string; readonly rest: string }>>;
   readonly when?: string;
   readonly assembly?: string;
+  readonly volume?: string;
   /** Accept the deflated transfer syntax. */
   readonly deflated?: boolean;
   /** More of the destination, in flow style. */
@@ -87,6 +88,7 @@ dicom:
   callers: [{ aeTitle: "*", from: 127.0.0.1 }]
   acceptDeflated: ${options.deflated ?? false}
 assembly: ${options.assembly ?? "{ settle: 100ms, quietPeriod: 2s, maximumWait: 1m }"}
+volume: ${options.volume ?? "{}"}
 destinations: { pacs: { aeTitle: PACS, host: 127.0.0.1, port: ${options.pacsPort}${options.destination ?? ""} } }
 models:${names.length > 0 ? `\n${models.join("\n")}` : " {}"}
 rules:${names.length > 0 ? `\n  - ${rule}` : " []"}

@@ -8,7 +8,7 @@ import { tempFolder } from "../support/temp.ts";
 const pool = new WorkerPool(1);
 afterAll(() => pool[Symbol.asyncDispose]());
 
-const REPEAT = { missing: "repeat", uneven: "refuse" } as const;
+const REPEAT = { missingSlices: "repeat", unevenSpacing: "refuse" } as const;
 const SHAPE: Partial<Phantom> = {
   columns: 4,
   rows: 3,
@@ -41,7 +41,7 @@ test("a missing slice shows the one before it, and the source says which slices 
 test("a whole series is the same volume under any policy", async () => {
   await using folder = await tempFolder();
   const files = await writeSeries(folder.path, SHAPE);
-  const built = await buildVolume(files, { pool, stack: { missing: "repeat", uneven: "mean" } });
+  const built = await buildVolume(files, { pool, stack: { missingSlices: "repeat", unevenSpacing: "mean" } });
   expect(built).toEqual(await buildVolume(files, { pool }));
   expect(built.kind === "volume" && "slices" in built.source).toBe(false);
 });

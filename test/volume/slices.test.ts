@@ -54,7 +54,7 @@ test("slices of two patients form no stack, whatever their UIDs say, and none of
 });
 
 test("missing slices have their places in the grid where a policy asks for it, the others stay where they are", () => {
-  const arranged = arrange(axialAt([8, 0, 12, 2, 4]), { missing: "repeat", uneven: "refuse" });
+  const arranged = arrange(axialAt([8, 0, 12, 2, 4]), { missingSlices: "repeat", unevenSpacing: "refuse" });
   expect(arranged).toMatchObject({
     kind: "stack",
     order: [1, 3, 4, 0, 2],
@@ -64,18 +64,20 @@ test("missing slices have their places in the grid where a policy asks for it, t
 });
 
 test("uneven slices are shown with their mean step where a policy asks for it", () => {
-  const arranged = arrange(axialAt([0, 2, 4, 7, 9]), { missing: "refuse", uneven: "mean" });
+  const arranged = arrange(axialAt([0, 2, 4, 7, 9]), { missingSlices: "refuse", unevenSpacing: "mean" });
   expect(arranged).toMatchObject({ kind: "stack", order: [0, 1, 2, 3, 4], grid: { size: [7, 5, 5] } });
   expect(arranged.kind === "stack" && arranged.grid.affine.perSlice).toEqual([0, 0, 2.25]);
   expect(arranged.kind === "stack" && arranged.places).toBeUndefined();
 });
 
 test("a policy for missing slices is none for uneven ones, and none of them takes slices off the line or twice", () => {
-  const both = { missing: "repeat", uneven: "mean" } as const;
+  const both = { missingSlices: "repeat", unevenSpacing: "mean" } as const;
   const reason = (heights: readonly number[], policy: StackPolicy): string =>
     reasonOf(arrange(axialAt(heights), policy));
-  expect(reason([0, 2, 4, 7, 9], { missing: "repeat", uneven: "refuse" })).toBe("uneven-spacing at 1.2.2");
-  expect(reason([0, 2, 6], { missing: "refuse", uneven: "mean" })).toBe("gap at 1.2.1");
+  expect(reason([0, 2, 4, 7, 9], { missingSlices: "repeat", unevenSpacing: "refuse" })).toBe(
+    "uneven-spacing at 1.2.2",
+  );
+  expect(reason([0, 2, 6], { missingSlices: "refuse", unevenSpacing: "mean" })).toBe("gap at 1.2.1");
   expect(reason([0, 2, 2, 4], both)).toBe("duplicate-position at 1.2.2");
   const sideways = axialAt([0, 2, 4, 7, 9]);
   sideways[2] = { ...sideways[2]!, position: [-9, 20, 4] };

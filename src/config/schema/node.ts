@@ -38,6 +38,17 @@ export const assembly = section({
   maximumWaitMs: maximumWait,
 }));
 
+export const volume = section({
+  missingSlices: choice("refuse", "repeat")
+    .prefault("refuse")
+    .describe(
+      "A series with missing slices: no volume, or one that shows the slice before; results show real slices alone.",
+    ),
+  unevenSpacing: choice("refuse", "mean")
+    .prefault("refuse")
+    .describe("Slices that are not evenly spaced: no volume, or one that says the mean step is that of all."),
+});
+
 const level = () => choice("error", "warn", "info", "debug");
 
 const file = section({

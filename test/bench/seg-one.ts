@@ -43,8 +43,9 @@ if (by === "ours") {
     elapsed.push(performance.now() - started);
     cpu.push(cpuMs(before));
     if (made.kind !== "seg") throw new Error(JSON.stringify(made));
-    bytes = made.objects.reduce((sum, object) => sum + object.bytes, 0);
-    frames = made.objects.reduce((sum, object) => sum + object.frames, 0);
+    const object = made.objects.find((one) => one.form === form && one.compression === compression);
+    bytes = object?.bytes ?? Number.NaN;
+    frames = object?.frames ?? Number.NaN;
   }
 } else {
   const before = process.cpuUsage();

@@ -60,3 +60,6 @@ export const IMPLEMENTATION = {
   CLASS_UID: "2.25.331486118733287342144704344924726841765",
   VERSION_NAME: "ISOCENTER_0_1",
 } as const;
+
+/** Sequences in sequences: deeper ones are refused wherever a data set is read. */
+export const SEQUENCE_DEPTH_LIMIT = 256;

@@ -4,9 +4,24 @@
  * Read once, when it arrives. Numbers that are missing or broken are left out, never guessed; a value that is longer
  * than any of these can be is not looked at.
  */
-import { type DataSet, type Element, numberOf, numbersOf, stringOf, type Tag } from "./data-set.ts";
+import {
+  type DataSet,
+  type Element,
+  numberOf,
+  numbersOf,
+  stringOf,
+  stringsOf,
+  type Tag,
+} from "./data-set.ts";
 import { tagOf } from "./dictionary.ts";
-import { type InstanceUid, parseUid, type SeriesUid, type SopClassUid, type StudyUid } from "./uid.ts";
+import {
+  type InstanceUid,
+  parseUid,
+  type SeriesUid,
+  type SopClassUid,
+  type StudyUid,
+  type Uid,
+} from "./uid.ts";
 
 export interface Instance {
   readonly studyUid: StudyUid;
@@ -55,16 +70,22 @@ const LONGEST_VALUE_BYTES = 1024;
 /** The four UIDs of PS3.3 C.12.1 and C.7 are type 1: without one of them an object has no place. */
 export function readInstance(whole: DataSet): Read {
   const dataSet = excerptOf(whole);
-  const studyUid = parseUid<StudyUid>(stringOf(dataSet, TAG.studyUid));
-  const seriesUid = parseUid<SeriesUid>(stringOf(dataSet, TAG.seriesUid));
-  const sopInstanceUid = parseUid<InstanceUid>(stringOf(dataSet, TAG.sopInstanceUid));
-  const sopClassUid = parseUid<SopClassUid>(stringOf(dataSet, TAG.sopClassUid));
+  const studyUid = uidOf<StudyUid>(dataSet, TAG.studyUid);
+  const seriesUid = uidOf<SeriesUid>(dataSet, TAG.seriesUid);
+  const sopInstanceUid = uidOf<InstanceUid>(dataSet, TAG.sopInstanceUid);
+  const sopClassUid = uidOf<SopClassUid>(dataSet, TAG.sopClassUid);
   if (!sopClassUid) return { kind: "incomplete", missing: "SOPClassUID" };
   if (!sopInstanceUid) return { kind: "incomplete", missing: "SOPInstanceUID" };
   if (!studyUid) return { kind: "incomplete", missing: "StudyInstanceUID" };
   if (!seriesUid) return { kind: "incomplete", missing: "SeriesInstanceUID" };
   const facts = factsOf(dataSet);
   return { kind: "instance", instance: { studyUid, seriesUid, sopInstanceUid, sopClassUid, facts } };
+}
+
+/** Two UIDs are none: which of them a reader takes would be chance. */
+function uidOf<Kind extends Uid>(dataSet: DataSet, tag: Tag): Kind | undefined {
+  const [value, ...more] = stringsOf(dataSet, tag);
+  return more.length === 0 ? parseUid<Kind>(value) : undefined;
 }
 
 function excerptOf({ characterSet, elements }: DataSet): DataSet {

@@ -13,6 +13,7 @@
  */
 import { NodeError } from "../base/errors.ts";
 import { type CharacterSet, DEFAULT_CHARACTER_SET, withoutPadding } from "./character-set.ts";
+import { SEQUENCE_DEPTH_LIMIT } from "./constants.ts";
 import type { DataSet, Element, Tag } from "./data-set.ts";
 import { isAsPixels, vrOf } from "./dictionary.ts";
 
@@ -47,7 +48,6 @@ export class ShortRead extends Error {
   }
 }
 
-const SEQUENCE_DEPTH_LIMIT = 128;
 const UNDEFINED = 0xffffffff;
 const ITEM = 0xfffee000;
 const ITEM_END = 0xfffee00d;

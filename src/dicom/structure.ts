@@ -2,32 +2,46 @@
  * Is a data set whole? Its elements are followed while it arrives; nothing of it is held.
  *
  * In:   the fragments of a data set, in order.
- * Out:  what is wrong with it, or nothing: it ends where its lengths say.
- * Pure, and quick: a value is passed over, whatever is in it; only what has no length is looked into. Behind Pixel
- * Data nothing is looked at: some devices pad there.
+ * Out:  what is wrong with it, or nothing: it ends where its lengths say, and nothing is longer than what it lies in.
+ * Pure, and quick: a value is passed over, whatever is in it, and sequences are followed without recursion. Behind
+ * Pixel Data nothing is looked at: some devices pad there.
  *
- *   elements ──undefined length──▶ items ──item of undefined length──▶ elements (one level deeper)
+ *   elements ──sequence──▶ items ──item──▶ elements (one level deeper) ──its end──▶ items ──its end──▶ elements
+ *   elements ──encapsulated pixels──▶ fragments ──their end──▶ elements
+ *
+ * Not looked into are items with a length in a sequence that came as UN: what is in them only its maker knows.
  */
+import { SEQUENCE_DEPTH_LIMIT } from "./constants.ts";
+import { vrOf } from "./dictionary.ts";
 import type { Encoding } from "./read.ts";
 
-const DEPTH_LIMIT = 128;
 const UNDEFINED = 0xffffffff;
 const ITEM = 0xfffee000;
 const ITEM_END = 0xfffee00d;
 const SEQUENCE_END = 0xfffee0dd;
 const PIXEL_DATA = new Set([0x7fe00008, 0x7fe00009, 0x7fe00010]);
 const SHORT_LENGTH = new Set("AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US".split(" "));
-const ENCAPSULATING = new Set(["SQ", "UN", "OB", "OW"]);
+/** A sequence that came as UN (PS3.5 6.2.2 note 2). */
+const UNKNOWN: Encoding = { explicitVr: false, bigEndian: false };
 
-/** Something without a length that has not ended; `items` also stands for the fragments of an image. */
+/** Something that has begun and not ended. */
 interface Open {
-  readonly inside: "items" | "elements";
+  readonly inside: "elements" | "items" | "unknown items" | "fragments";
   readonly encoding: Encoding;
+  /** Where it ends by its length, counted from the beginning of the data set; undefined: a delimiter ends it. */
+  readonly end: number | undefined;
+  /** Nothing in it may end behind this: its own end, or that of what it lies in. */
+  readonly bound: number;
 }
 
 export class StructureCheck {
-  readonly #encoding: Encoding;
+  readonly #depthLimit: number;
+  readonly #top: Open;
   readonly #open: Open[] = [];
+  /** Sequences among those. */
+  #depth = 0;
+  /** Of the next byte, from the beginning of the data set. */
+  #position = 0;
   /** The beginning of an element whose tag, VR and length are not all there yet. */
   readonly #head = Buffer.alloc(12);
   #headBytes = 0;
@@ -37,8 +51,9 @@ export class StructureCheck {
   #last = false;
   #fault: string | undefined;
 
-  constructor(encoding: Encoding) {
-    this.#encoding = encoding;
+  constructor(encoding: Encoding, depthLimit = SEQUENCE_DEPTH_LIMIT) {
+    this.#top = { inside: "elements", encoding, end: undefined, bound: Number.POSITIVE_INFINITY };
+    this.#depthLimit = depthLimit;
   }
 
   write(fragment: Uint8Array): void {
@@ -47,11 +62,14 @@ export class StructureCheck {
       if (this.#skip > 0) {
         const passed = Math.min(this.#skip, fragment.length - at);
         this.#skip -= passed;
+        this.#position += passed;
         at += passed;
+        if (this.#skip === 0) this.#leave();
       } else if (this.#last && this.#open.length === 0) {
         return;
       } else {
         this.#head[this.#headBytes++] = fragment[at++]!;
+        this.#position += 1;
         if (this.#headBytes === this.#headLength()) this.#begin();
       }
     }
@@ -66,7 +84,7 @@ export class StructureCheck {
   }
 
   get #level(): Open {
-    return this.#open.at(-1) ?? { inside: "elements", encoding: this.#encoding };
+    return this.#open.at(-1) ?? this.#top;
   }
 
   /** 8 or 12; known when 8 bytes are there. */
@@ -102,38 +120,53 @@ export class StructureCheck {
 
   /** The head of an element or item is there. */
   #begin(): void {
-    const { inside, encoding } = this.#level;
+    const level = this.#level;
     const tag = this.#tag();
     const length = this.#length();
     const vr = this.#hasVr() ? this.#vr() : undefined;
     this.#headBytes = 0;
-    if (inside === "items") this.#item(tag, length, encoding);
-    else if (tag === ITEM_END && this.#open.length > 0) this.#open.pop();
-    else this.#element(tag, vr, length);
+    const end = length === UNDEFINED ? undefined : this.#position + length;
+    if ((end ?? this.#position) > level.bound) this.#fault = "something longer than what it lies in";
+    else if (level.inside !== "elements") this.#item(level, tag, end);
+    else if (tag === ITEM_END && level !== this.#top && level.end === undefined) this.#close();
+    else this.#element(tag, vr, end);
+    if (this.#skip === 0) this.#leave();
   }
 
-  #item(tag: number, length: number, encoding: Encoding): void {
-    if (tag === SEQUENCE_END) this.#open.pop();
+  #item({ inside, encoding, end: ofLevel }: Open, tag: number, end: number | undefined): void {
+    if (tag === SEQUENCE_END && ofLevel === undefined) this.#close();
     else if (tag !== ITEM) this.#fault = "something else instead of an item";
-    else if (length === UNDEFINED) this.#enter({ inside: "elements", encoding });
-    else this.#skip = length;
+    else if (inside === "fragments" && end === undefined) this.#fault = "a fragment without a length";
+    else if (inside === "items" || end === undefined) this.#enter("elements", encoding, end);
+    else this.#skip = end - this.#position;
   }
 
-  #element(tag: number, vr: string | undefined, length: number): void {
-    const topLevel = this.#open.length === 0;
+  #element(tag: number, vr: string | undefined, end: number | undefined): void {
+    const { encoding } = this.#level;
+    if (this.#open.length === 0 && PIXEL_DATA.has(tag)) this.#last = true;
     if (tag >>> 16 === 0xfffe) this.#fault = "a delimiter outside of a sequence";
     else if (vr !== undefined && !/^[A-Z]{2}$/.test(vr)) this.#fault = "an element without representation";
-    else if (length !== UNDEFINED) this.#skip = length;
-    else if (vr !== undefined && !ENCAPSULATING.has(vr)) this.#fault = `undefined length with VR ${vr}`;
-    else this.#enter({ inside: "items", encoding: vr === "UN" ? UNKNOWN : this.#level.encoding });
-    if (topLevel && PIXEL_DATA.has(tag)) this.#last = true;
+    else if (vr === "SQ" || (vr === undefined && vrOf(tag) === "SQ")) this.#enter("items", encoding, end);
+    else if (end !== undefined) this.#skip = end - this.#position;
+    else if (vr === "OB" || vr === "OW" || PIXEL_DATA.has(tag)) this.#enter("fragments", encoding, end);
+    else if (vr === "UN") this.#enter("unknown items", UNKNOWN, end);
+    else if (vr === undefined) this.#enter("unknown items", encoding, end);
+    else this.#fault = `undefined length with VR ${vr}`;
   }
 
-  #enter(level: Open): void {
-    if (this.#open.length >= 2 * DEPTH_LIMIT) this.#fault = `sequences nested more than ${DEPTH_LIMIT} deep`;
-    else this.#open.push(level);
+  #enter(inside: Open["inside"], encoding: Encoding, end: number | undefined): void {
+    if (inside !== "elements") this.#depth += 1;
+    if (this.#depth > this.#depthLimit) this.#fault = `sequences nested more than ${this.#depthLimit} deep`;
+    const bound = Math.min(this.#level.bound, end ?? Number.POSITIVE_INFINITY);
+    this.#open.push({ inside, encoding, end, bound });
+  }
+
+  /** Everything that ends here by its length has ended. */
+  #leave(): void {
+    while (this.#level.end === this.#position) this.#close();
+  }
+
+  #close(): void {
+    if (this.#open.pop()?.inside !== "elements") this.#depth -= 1;
   }
 }
-
-/** A sequence that came as UN (PS3.5 6.2.2 note 2). */
-const UNKNOWN: Encoding = { explicitVr: false, bigEndian: false };

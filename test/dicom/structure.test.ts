@@ -105,14 +105,60 @@ test("a sequence that came as UN is followed in implicit VR", () => {
 });
 
 test.each([
-  [128, undefined],
-  [129, "sequences nested more than 128 deep"],
-  [100_000, "sequences nested more than 128 deep"],
+  [256, undefined],
+  [257, "sequences nested more than 256 deep"],
+  [100_000, "sequences nested more than 256 deep"],
 ])("of sequences nested %i deep the fault is %s", (depth, fault) => {
   const open = Buffer.concat([implicit("00081140", "", UNDEFINED), implicit("fffee000", "", UNDEFINED)]);
   const close = Buffer.concat([implicit("fffee00d", ""), implicit("fffee0dd", "")]);
   const levels = (one: Uint8Array): Uint8Array[] => Array.from({ length: depth }, () => one);
   expect(faultOf(Buffer.concat([...levels(open), ...levels(close)]), IMPLICIT_LITTLE)).toBe(fault);
+});
+
+/** Sequences in sequences, each with its length. */
+function closedNest(depth: number): Buffer {
+  const heads: Buffer[] = [];
+  for (let inside = 0; heads.length < depth; inside += 20)
+    heads.push(Buffer.concat([explicit("00081140", "SQ", "", inside + 8), implicit("fffee000", "", inside)]));
+  return Buffer.concat(heads.reverse());
+}
+
+test("sequences that say their lengths are followed as deep", () => {
+  expect(faultOf(closedNest(256))).toBeUndefined();
+  for (const depth of [257, 5_000])
+    expect(faultOf(closedNest(depth))).toBe("sequences nested more than 256 deep");
+});
+
+test("the limit of the depth can be less", () => {
+  const check = new StructureCheck(EXPLICIT_LITTLE, 3);
+  check.write(closedNest(4));
+  expect(check.end()).toBe("sequences nested more than 3 deep");
+});
+
+const text = (value: string, length = value.length): Buffer => explicit("00081155", "UI", value, length);
+
+test.each([
+  ["an item longer than its sequence", explicit("00081140", "SQ", implicit("fffee000", "", 40), 8)],
+  ["an element longer than its item", openSequence("00081140", implicit("fffee000", text("1.2.", 60)))],
+  ["an open item in a sequence that has ended", explicit("00081140", "SQ", openItem(text("1.2.")), 12)],
+  ["a delimiter in an item with a length", openSequence("00081140", item(implicit("fffee00d", "")))],
+  ["something else than an item", explicit("00081140", "SQ", text("1.2.30"))],
+])("%s is longer than what it lies in, or no part of it", (_, sequence) => {
+  const whole = ctImage({ "00081140": sequence });
+  expect(faultOf(whole)).toBeTypeOf("string");
+  expect(faultOf(whole, EXPLICIT_LITTLE, [...whole.keys()])).toBe(faultOf(whole));
+});
+
+test("sequences and items end by their lengths or by delimiters, as they please", () => {
+  const items = [
+    item(),
+    openItem(),
+    item(text("1.2.")),
+    openItem(openSequence("00081150", item()), text("1.")),
+  ];
+  const closed = explicit("00081140", "SQ", Buffer.concat(items));
+  for (const sequence of [closed, openSequence("00081140", ...items), explicit("00081140", "SQ", "")])
+    expect(faultOf(ctImage({ "00081140": sequence }))).toBeUndefined();
 });
 
 test("two thousand damaged data sets are judged without an exception", () => {

@@ -126,7 +126,7 @@ export async function startNode(config: Config, given: System): Promise<RunningN
     senders,
     group,
     queue,
-    settings: config.assembly,
+    settings: { ...config.assembly, ...config.dicom.limits },
     ...system,
   });
   const scp = parts.use(await listen(config.dicom, intake, system));

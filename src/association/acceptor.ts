@@ -27,7 +27,7 @@ import type { Wait } from "./pdu-reader.ts";
 import { PeerFault } from "./peer-fault.ts";
 import type { Places } from "./places.ts";
 import type { AssociationFacts, InstanceSink, StorageHandler } from "./storage-handler.ts";
-import { UpperLayer, type UpperLayerSettings } from "./upper-layer.ts";
+import { type Patience, UpperLayer, type UpperLayerSettings } from "./upper-layer.ts";
 
 export interface AcceptorSettings extends Terms, UpperLayerSettings {
   readonly clock: Clock;
@@ -36,6 +36,9 @@ export interface AcceptorSettings extends Terms, UpperLayerSettings {
   readonly places: Places;
   readonly commandBytes: number;
   readonly instanceBytes: number;
+  /** Between messages, and within one. */
+  readonly idleMs: number;
+  readonly inactivityMs: number;
   /** No new association is taken any more. */
   readonly isStopping: () => boolean;
 }
@@ -94,6 +97,7 @@ export class Acceptor {
         fragment: (pdv, bytes, isEnd) => this.#messages.fragment(pdv, bytes, isEnd),
         failed: (error) => this.#failed(error),
         ended: (reason) => resolve(this.#over("aborted", reason)),
+        patience: () => this.#patience(),
       },
       settings,
     );
@@ -108,6 +112,13 @@ export class Acceptor {
   stop(reason: string): void {
     this.#upper.abort(reason);
     this.#upper.destroy(reason);
+  }
+
+  #patience(): Patience {
+    const { idleMs, inactivityMs } = this.#settings;
+    return this.#messages.isBetweenMessages
+      ? { ms: idleMs, reason: `idle for ${idleMs} ms` }
+      : { ms: inactivityMs, reason: `nothing of a message came for ${inactivityMs} ms` };
   }
 
   #indicated(indication: Indication): void {

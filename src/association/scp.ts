@@ -42,8 +42,10 @@ interface ScpLimits {
 interface ScpTimeouts {
   /** PS3.8 9.1.5. */
   readonly artimMs: number;
-  /** Between two data values of an open association; time the node itself needs does not count. */
+  /** Between two messages of an open association; time the node itself needs does not count. */
   readonly idleMs: number;
+  /** Within a message, from one data value to the next; and for the peer to take what it is sent. */
+  readonly inactivityMs: number;
   /** How long open associations may go on when the node stops. */
   readonly graceMs: number;
 }
@@ -99,7 +101,8 @@ class Listener implements Scp {
       places: new Places(limits.associations, limits.associationsPerPeer),
       artimMs: timeouts.artimMs,
       idleMs: timeouts.idleMs,
-      stallMs: timeouts.idleMs,
+      inactivityMs: timeouts.inactivityMs,
+      stallMs: timeouts.inactivityMs,
       isStopping: () => this.#isStopping,
     };
     this.#server = createServer({ noDelay: true }, (socket) => this.#connected(socket));

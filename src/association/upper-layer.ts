@@ -35,6 +35,14 @@ export interface UpperLayerUser {
   failed(error: unknown): void;
   /** The connection is gone, nothing follows. The reason is missing after a regular end. Must not throw. */
   ended(reason: string | undefined): void;
+  /** How long an open association may go on as it is without a data value that ends; absent: for ever. */
+  patience?(): Patience;
+}
+
+export interface Patience {
+  readonly ms: number;
+  /** What the peer is given up for. */
+  readonly reason: string;
 }
 
 export interface UpperLayerSettings {
@@ -44,9 +52,10 @@ export interface UpperLayerSettings {
   readonly artimMs: number;
   /** A connection that is watched and does not move for so long is given up. */
   readonly stallMs: number;
-  /** An open association in which no data value ends for so long is given up; absent: no limit. */
-  readonly idleMs?: number;
 }
+
+/** What the user has patience for can change with every message, so the question is put again and again. */
+const LOOK_EVERY_MS = 1_000;
 
 /** What comes with an event. */
 interface Subject {
@@ -124,7 +133,7 @@ export class UpperLayer {
 
   acceptAssociation(pdu: Uint8Array): void {
     this.#happen("associate accept", { pdu: [pdu] });
-    if (this.#settings.idleMs !== undefined) this.#watchIdle(this.#settings.idleMs, this.#settings.idleMs);
+    if (this.#user.patience) this.#watchPatience(() => this.#user.patience!());
   }
 
   rejectAssociation(rejection: Rejection, reason: string): void {
@@ -272,13 +281,12 @@ export class UpperLayer {
     this.#heardAt = this.#settings.clock.elapsed();
   }
 
-  #watchIdle(idleMs: number, waitMs: number): void {
+  #watchPatience(patience: () => Patience): void {
     const { clock } = this.#settings;
-    this.#idle = clock.after(waitMs, () => {
-      const left = this.#connection.isHolding ? idleMs : this.#heardAt + idleMs - clock.elapsed();
-      if (left > 0) this.#watchIdle(idleMs, left);
-      else this.#giveUp(`idle for ${idleMs} ms`);
-    });
+    const { ms, reason } = patience();
+    const left = this.#connection.isHolding ? ms : this.#heardAt + ms - clock.elapsed();
+    if (left <= 0) return this.#giveUp(reason);
+    this.#idle = clock.after(Math.min(left, LOOK_EVERY_MS), () => this.#watchPatience(patience));
   }
 
   #closed(error: string | undefined): void {

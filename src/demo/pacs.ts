@@ -51,7 +51,7 @@ const LIMITS = {
   commandBytes: 16 * 1024,
   instanceBytes: 4 * 1024 ** 3,
 } as const;
-const TIMEOUTS = { artimMs: 30_000, idleMs: 600_000, graceMs: 1_000 } as const;
+const TIMEOUTS = { artimMs: 30_000, idleMs: 600_000, inactivityMs: 60_000, graceMs: 1_000 } as const;
 
 const TAG = {
   segments: tagOf("SegmentSequence"),

@@ -36,6 +36,8 @@ export interface HeaderOptions {
   readonly last?: Tag;
   /** More are refused: for who must not be held up. */
   readonly mostElements?: number;
+  /** Of a file no more is read, 64 MiB by default. */
+  readonly mostBytes?: number;
 }
 
 interface Piece {
@@ -70,15 +72,16 @@ export function readPart10(file: Uint8Array): Part10 {
  * @throws NodeError DATA_SET_INVALID; what the file system throws
  */
 export async function readPart10Header(path: string, options: HeaderOptions = {}): Promise<Part10> {
-  return readHead(path, (piece) => {
+  const { mostBytes, ...limits } = options;
+  return readHead(path, mostBytes ?? HEADER_LIMIT_BYTES, (piece) => {
     const meta = parseMeta(piece);
     const { transferSyntaxUid, dataSetOffset } = meta;
     const encoding = encodingOf(transferSyntaxUid);
     if (!isDeflated(transferSyntaxUid)) {
-      return part10(meta, piece.bytes, upTo(options, piece, dataSetOffset, encoding));
+      return part10(meta, piece.bytes, upTo(limits, piece, dataSetOffset, encoding));
     }
     const deflated = { bytes: piece.bytes.subarray(dataSetOffset), isPrefix: piece.isPrefix };
-    const { body, stream } = inflatedHead(deflated, (inflated) => upTo(options, inflated, 0, encoding));
+    const { body, stream } = inflatedHead(deflated, (inflated) => upTo(limits, inflated, 0, encoding));
     return part10(meta, body, stream);
   });
 }
@@ -89,7 +92,7 @@ export async function readPart10Header(path: string, options: HeaderOptions = {}
  * @throws NodeError DATA_SET_INVALID; what the file system throws
  */
 export async function readPart10Meta(path: string): Promise<Part10Meta> {
-  return readHead(path, parseMeta);
+  return readHead(path, HEADER_LIMIT_BYTES, parseMeta);
 }
 
 /** The encoding of a data set by its transfer syntax, PS3.5 annex A. */
@@ -180,7 +183,7 @@ function inflate(bytes: Uint8Array, maxOutputLength: number, complete: boolean):
 }
 
 /** Gives `read` more and more of a file, until it is enough. */
-async function readHead<T>(path: string, read: (piece: Piece) => T): Promise<T> {
+async function readHead<T>(path: string, mostBytes: number, read: (piece: Piece) => T): Promise<T> {
   await using file = await open(path);
   const { size } = await file.stat();
   for (let length = FIRST_READ_BYTES; ; ) {
@@ -191,9 +194,9 @@ async function readHead<T>(path: string, read: (piece: Piece) => T): Promise<T> 
     } catch (error) {
       if (!(error instanceof ShortRead)) throw error;
       if (error.needed > size) throw invalid("ends inside an element", error);
-      if (length >= HEADER_LIMIT_BYTES || error.needed > HEADER_LIMIT_BYTES)
-        throw invalid(`header longer than ${HEADER_LIMIT_BYTES} bytes`, error);
-      length = Math.max(length * 4, error.needed);
+      if (length >= mostBytes || error.needed > mostBytes)
+        throw invalid(`header longer than ${mostBytes} bytes`, error);
+      length = Math.min(Math.max(length * 4, error.needed), mostBytes);
     }
   }
 }

@@ -12,6 +12,7 @@ import type { Log } from "../base/log.ts";
 import { fromKeywords } from "../dicom/build.ts";
 import { STATUS } from "../dicom/constants.ts";
 import type { DataSet } from "../dicom/data-set.ts";
+import { DeflatedCheck } from "../dicom/deflated.ts";
 import { encodeMeta } from "../dicom/encode.ts";
 import { type Instance, LAST_INSTANCE_TAG, readInstance } from "../dicom/instance.ts";
 import { encodingOf, isDeflated, readDataSetHead, readPart10Header } from "../dicom/part10.ts";
@@ -29,6 +30,16 @@ import type { Spool, SpoolFile, Written } from "./spool.ts";
 const HEAD_BYTES = 64 * 1024;
 /** What says where an instance belongs; read on the event loop, so no more than takes some 200 ms. */
 const UP_TO_PLACE = { last: LAST_INSTANCE_TAG, mostElements: 150_000 };
+
+export interface IntakeSettings {
+  readonly quietPeriodMs: number;
+  /** How deep sequences may lie in sequences. */
+  readonly sequenceDepth: number;
+  /** How much of an instance is read to find its UIDs. */
+  readonly headerBytes: number;
+  /** The largest instance that is taken, once inflated. */
+  readonly instanceBytes: number;
+}
 
 interface Sender {
   readonly id: number;
@@ -50,7 +61,7 @@ interface Parts {
   readonly senders: Senders;
   readonly group: GroupCommit;
   readonly queue: Queue;
-  readonly settings: { readonly quietPeriodMs: number };
+  readonly settings: IntakeSettings;
   readonly log: Log;
   readonly clock: Clock;
 }
@@ -97,8 +108,9 @@ class Arriving {
   readonly #request: Request;
   readonly #parts: Parts;
   readonly #file: SpoolFile;
-  /** Undefined for a deflated data set, whose lengths cannot be seen. */
+  /** Of a data set that is not deflated. */
   readonly #structure: StructureCheck | undefined;
+  readonly #deflated: DeflatedCheck | undefined;
   readonly #head: Uint8Array[] = [];
   #headBytes = 0;
   #bytes = 0;
@@ -107,9 +119,9 @@ class Arriving {
     this.#request = request;
     this.#parts = parts;
     const { sopClassUid, sopInstanceUid, transferSyntaxUid } = request;
-    this.#structure = isDeflated(transferSyntaxUid)
-      ? undefined
-      : new StructureCheck(encodingOf(transferSyntaxUid));
+    const { sequenceDepth: depth, instanceBytes: bytes } = parts.settings;
+    if (isDeflated(transferSyntaxUid)) this.#deflated = new DeflatedCheck({ bytes, depth });
+    else this.#structure = new StructureCheck(encodingOf(transferSyntaxUid), depth);
     const identity = fromKeywords({ SOPClassUID: sopClassUid, SOPInstanceUID: sopInstanceUid });
     this.#file = parts.spool.create(encodeMeta(transferSyntaxUid, identity));
   }
@@ -121,14 +133,17 @@ class Arriving {
       this.#headBytes += fragment.length;
     }
     this.#structure?.write(fragment);
-    return this.#file.write(fragment);
+    const isBehind = this.#deflated?.write(fragment) === false;
+    return this.#file.write(fragment) && !isBehind;
   }
 
-  drained(): Promise<void> {
-    return this.#file.drained();
+  async drained(): Promise<void> {
+    await this.#file.drained();
+    await this.#deflated?.drained();
   }
 
   discard(): Promise<void> {
+    this.#deflated?.[Symbol.dispose]();
     return this.#file.discard();
   }
 
@@ -136,13 +151,13 @@ class Arriving {
   async finish(): Promise<number> {
     const { log } = this.#parts;
     try {
-      const fault = this.#structure?.end();
+      const fault = this.#deflated ? await this.#deflated.end() : this.#structure?.end();
       if (fault !== undefined) throw new NodeError("DATA_SET_INVALID", `Data set: ${fault}`);
       const head = this.#readHead();
       const written = await this.#file.finish();
-      return await this.#keep(written, head ?? (await readPart10Header(written.path, UP_TO_PLACE)).dataSet);
+      return await this.#keep(written, head ?? (await this.#readHeader(written.path)));
     } catch (error) {
-      await this.#file.discard();
+      await this.discard();
       const { association, sopInstanceUid } = this.#request;
       log.warn("intake.refused", { association: association.id, sopInstanceUid, error });
       return statusOf(error);
@@ -156,6 +171,11 @@ class Arriving {
     const dataSet = readDataSetHead(head, this.#request.transferSyntaxUid, { ...UP_TO_PLACE, isPrefix });
     if (!dataSet && !isPrefix) throw new NodeError("DATA_SET_INVALID", "Data set: ends inside an element");
     return dataSet;
+  }
+
+  async #readHeader(path: string): Promise<DataSet> {
+    const mostBytes = this.#parts.settings.headerBytes;
+    return (await readPart10Header(path, { ...UP_TO_PLACE, mostBytes })).dataSet;
   }
 
   async #keep(written: Written, dataSet: DataSet): Promise<number> {

@@ -134,7 +134,7 @@ export async function startScp(handler: StorageHandler, overrides: Overrides = {
         instanceBytes: 2 ** 31,
         ...overrides.limits,
       },
-      timeouts: { artimMs: 30_000, idleMs: 60_000, graceMs: 0, ...overrides.timeouts },
+      timeouts: { artimMs: 30_000, idleMs: 60_000, inactivityMs: 25_000, graceMs: 0, ...overrides.timeouts },
     },
     handler,
     { log, clock: overrides.clock ?? systemClock },

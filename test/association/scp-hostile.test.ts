@@ -223,7 +223,7 @@ test("while a sink is full nothing more is read: TCP holds the peer back; then t
 
 test("a peer that asks and never reads the answers is not read any more, and is given up", async () => {
   await scp[Symbol.asyncDispose]();
-  await start({ timeouts: { idleMs: 300 } });
+  await start({ timeouts: { inactivityMs: 300 } });
   const peer = await open();
   peer.socket.pause();
   const uid = `1.${"2".repeat(62)}`; // the longer the answers, the sooner they fill what holds them
@@ -308,6 +308,19 @@ test("an idle association is aborted", async () => {
   expect(scp.lines.at(-1)).toMatchObject({ event: "association.aborted", reason: "idle for 60000 ms" });
 });
 
+test("within a message the peer is waited for as long as inactivity says, between messages as long as idle", async () => {
+  const { peer, kept } = await opened();
+  clock.advance(24_999);
+  peer.send(pData(1, 0, Buffer.from("more")));
+  await keeper.until(() => kept()?.bytes === 8);
+  clock.advance(24_999);
+  expect(kept()?.state).toBe("open");
+  clock.advance(1);
+  expect(await aborted(peer)).toEqual(BY_USER);
+  expect(scp.lines.at(-1)).toMatchObject({ reason: "nothing of a message came for 25000 ms" });
+  expect(kept()?.state).toBe("discarded");
+});
+
 test("a data value that trickles in does not keep an association alive", async () => {
   const peer = await open();
   peer.send(
@@ -318,9 +331,9 @@ test("a data value that trickles in does not keep an association alive", async (
   for (let sent = 1; sent <= 6; sent += 1) {
     peer.send(Buffer.alloc(1));
     await keeper.until(() => keeper.kept[0]?.bytes === sent);
-    clock.advance(9_999);
+    clock.advance(4_166);
   }
-  clock.advance(10_000);
+  clock.advance(4);
   expect(await aborted(peer)).toEqual(BY_USER);
   peer.send(Buffer.alloc(994)); // the rest comes all the same; the handler must not see it
   peer.socket.end();

@@ -5,7 +5,7 @@ import type { Clock } from "../../src/base/clock.ts";
 import type { Log, LogFields } from "../../src/base/log.ts";
 import type { InstanceUid, SopClassUid, TransferSyntaxUid } from "../../src/dicom/uid.ts";
 import { Admission } from "../../src/intake/admission.ts";
-import { Intake } from "../../src/intake/intake.ts";
+import { Intake, type IntakeSettings } from "../../src/intake/intake.ts";
 import { Senders } from "../../src/intake/senders.ts";
 import { Spool } from "../../src/intake/spool.ts";
 import { type Ledger, openLedger } from "../../src/ledger/ledger.ts";
@@ -24,10 +24,15 @@ export interface TestIntake extends AsyncDisposable {
 }
 
 export const QUIET_MS = 30_000;
+const LIMITS = { sequenceDepth: 256, headerBytes: 64 * 1024 * 1024, instanceBytes: 2 ** 31 };
 
 export async function testIntake(
   folder: string,
-  options: { readonly clock?: Clock; readonly reserveBytes?: number } = {},
+  options: {
+    readonly clock?: Clock;
+    readonly reserveBytes?: number;
+    readonly limits?: Partial<IntakeSettings>;
+  } = {},
 ): Promise<TestIntake> {
   const clock = options.clock ?? new HandClock();
   const logged: (readonly [string, LogFields])[] = [];
@@ -39,7 +44,7 @@ export async function testIntake(
   const senders = new Senders();
   const admission = new Admission(folder, options.reserveBytes ?? 0, { log, clock });
   const { group, queue } = ledger;
-  const settings = { quietPeriodMs: QUIET_MS };
+  const settings = { ...LIMITS, quietPeriodMs: QUIET_MS, ...options.limits };
   const intake = new Intake({ spool, admission, senders, group, queue, settings, log, clock });
   return {
     intake,

@@ -48,6 +48,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** Of the stages, config takes only what is pure. */
 const CONFIG_MAY_IMPORT = new Set([
   "dicom/ae-title.ts",
+  "dicom/constants.ts",
   "inference/model.ts",
   "ops/http/secret.ts",
   "ops/notify/events.ts",

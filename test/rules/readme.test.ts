@@ -41,7 +41,7 @@ test("the JSON Schema in config is that of the schema", () => {
 test("the table names setting, value, default and meaning", () => {
   const rows = settingsTable().split("\n");
   expect(rows).toContain(
-    "| `dicom.timeouts.artim` | a duration from 1s to 10m | `30s` | How long a peer may take to send A-ASSOCIATE-RQ once connected, and to close at the end (PS3.8 9.1.5). |",
+    "| `dicom.timeouts.artim` | a duration from 1s to 10m | `25s` | How long a peer may take to send A-ASSOCIATE-RQ once connected, and to close at the end (PS3.8 9.1.5). |",
   );
   expect(rows).toContain("| `destinations.<name>.port` | 1 to 65535 | **required** | Its TCP port. |");
   expect(rows.find((row) => row.startsWith("| `models.<name>.request.format`"))).toContain(

@@ -66,7 +66,7 @@ export async function startPacs(folder: string, options: PacsOptions = {}): Prom
       callers: [{ aeTitle: "*", from: "127.0.0.1" }],
       acceptDeflated: true,
       limits: LIMITS,
-      timeouts: { artimMs: 10_000, idleMs: 30_000, graceMs: 100 },
+      timeouts: { artimMs: 10_000, idleMs: 30_000, inactivityMs: 30_000, graceMs: 100 },
     },
     {
       admit: () => (refused++ < (options.busyAtFirst ?? 0) ? "busy" : "ok"),

@@ -2,6 +2,7 @@
 import { isIP } from "node:net";
 import type { AeTitle } from "../../dicom/ae-title.ts";
 import { parseAeTitle } from "../../dicom/ae-title.ts";
+import { SEQUENCE_DEPTH_LIMIT } from "../../dicom/constants.ts";
 import { bytes, duration, flag, host, listOf, section, text, whole } from "../kinds.ts";
 
 export const LISTEN_DEFAULT = { host: "127.0.0.1", port: 11112 } as const;
@@ -40,26 +41,45 @@ const limits = section({
     .describe("Longest DIMSE command set taken; a longer one is aborted."),
   instanceLength: bytes("1MiB", "1TiB")
     .prefault("4GiB")
-    .describe("Largest instance taken; a larger one is answered A700H."),
-}).transform(({ pduLength, associateLength, commandLength, instanceLength, ...counts }) => ({
+    .describe("Largest instance taken, deflated or not; a larger one is answered A700H."),
+  headerLength: bytes("64KiB", "1GiB")
+    .prefault("64MiB")
+    .describe("How much of an instance is read to find its UIDs; without them there it is answered C000H."),
+  sequenceDepth: whole(8, SEQUENCE_DEPTH_LIMIT)
+    .prefault(SEQUENCE_DEPTH_LIMIT)
+    .describe("How deep sequences may lie in sequences; a deeper instance is answered C000H."),
+}).transform(({ pduLength, associateLength, commandLength, instanceLength, headerLength, ...counts }) => ({
   ...counts,
   pduBytes: pduLength,
   associateBytes: associateLength,
   commandBytes: commandLength,
   instanceBytes: instanceLength,
+  headerBytes: headerLength,
 }));
 
 const timeouts = section({
   artim: duration("1s", "10m")
-    .prefault("30s")
+    .prefault("25s")
     .describe(
       "How long a peer may take to send A-ASSOCIATE-RQ once connected, and to close at the end (PS3.8 9.1.5).",
     ),
-  idle: duration("1s", "1h").prefault("60s").describe("How long an open association may be silent."),
+  idle: duration("1s", "1h")
+    .prefault("60s")
+    .describe("How long an open association may be silent between messages; then it is aborted."),
+  inactivity: duration("1s", "1h")
+    .prefault("25s")
+    .describe(
+      "How long a peer may stop within a message, or not take what it is sent; then it is aborted, and the instance dropped.",
+    ),
   grace: duration("0s", "10m")
     .prefault("10s")
     .describe("How long open associations may go on when the node stops."),
-}).transform(({ artim, idle, grace }) => ({ artimMs: artim, idleMs: idle, graceMs: grace }));
+}).transform(({ artim, idle, inactivity, grace }) => ({
+  artimMs: artim,
+  idleMs: idle,
+  inactivityMs: inactivity,
+  graceMs: grace,
+}));
 
 export const dicom = section({
   listen: listen.prefault({}),

@@ -73,8 +73,8 @@ export async function startNode(config: Config, given: System): Promise<RunningN
     parts.use(notifier);
     observers.add((event) => notifier.observe(event));
   }
-  const ledger = parts.use(await openLedger(dataDir, system));
-  const spool = parts.use(await Spool.open(join(dataDir, "instances")));
+  const ledger = parts.use(await openLedger(dataDir, system, config.node));
+  const spool = parts.use(await Spool.open(join(dataDir, "instances"), config.node));
   if (ledger.isNew && !(await spool.isEmpty())) {
     throw new NodeError("LEDGER_FAILED", `Ledger: none in ${dataDir}, but instances; nothing is touched`);
   }

@@ -9,7 +9,11 @@ import type { Wait } from "./pdu-reader.ts";
 
 /** None of these may throw, and the promises do not reject. */
 export interface ConnectionUser {
-  /** @returns  what to wait for before readOn() and any further chunk */
+  /**
+   * The chunk is lent: its memory is given back when nothing more is to be waited for. Who keeps some of it copies.
+   *
+   * @returns  what to wait for before readOn() and any further chunk
+   */
   read(chunk: Uint8Array): Wait;
   /** Time to read what was left of the last chunk. */
   readOn(): Wait;
@@ -37,7 +41,8 @@ export class Connection {
     socket
       .on("data", (chunk: Buffer) => {
         const wait = user.read(chunk);
-        if (wait) void this.#hold(wait);
+        if (wait) void this.#hold(wait, chunk);
+        else giveBack(chunk);
       })
       .on("end", () => socket.destroy()) // a peer that has said all is gone: there is no half-closed association
       .on("timeout", () => user.stalled())
@@ -102,11 +107,20 @@ export class Connection {
     this.#drained = undefined;
   }
 
-  async #hold(first: Promise<void>): Promise<void> {
+  async #hold(first: Promise<void>, chunk: Buffer): Promise<void> {
     this.#socket.pause();
     this.#isHolding = true;
     for (let wait: Wait = first; wait; wait = this.#user.readOn()) await wait;
+    giveBack(chunk);
     this.#isHolding = false;
     this.#socket.resume();
   }
+}
+
+/**
+ * Frees the memory of a chunk now. Left to the garbage collector, the 64 KiB that every read allocates make it run all
+ * the time.
+ */
+function giveBack({ buffer, byteLength }: Buffer): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
 }

@@ -17,11 +17,11 @@ import { PeerFault } from "./peer-fault.ts";
 export type Wait = Promise<void> | undefined;
 
 export interface PduConsumer {
-  /** One whole PDU that is not P-DATA-TF. */
+  /** One whole PDU that is not P-DATA-TF. The body is lent for the time of the call. */
   pdu(type: number, body: Uint8Array): void;
   /** A P-DATA-TF begins: whether its values are wanted. */
   wantsData(): boolean;
-  /** Some bytes of a value, with `isEnd` the last ones. They are never overwritten: keep them or copy them. */
+  /** Some bytes of a value, with `isEnd` the last ones. They are lent for the time of the call. */
   fragment(pdv: Pdv, bytes: Uint8Array, isEnd: boolean): Wait;
 }
 

@@ -27,8 +27,7 @@ export interface StoreRequest {
 /** Where the fragments of one instance go. Nothing is written after finish or discard, and only one is called. */
 export interface InstanceSink {
   /**
-   * Takes a fragment of the data set, uncopied. It is the sink's from now on: nobody writes to that memory again.
-   * It is a slice of a chunk of up to 64 KiB, which lives as long as the slice is kept.
+   * A fragment of the data set. It is lent: its memory is gone when this has returned, so what is kept is copied.
    *
    * @returns  false: drained() is awaited before the next fragment, and meanwhile nothing is read from the peer
    */

@@ -17,6 +17,7 @@ const FAILURES = {
   STORAGE_FULL: "transient",
   STORAGE_FAILED: "transient",
   LEDGER_FAILED: "transient",
+  LEDGER_NOT_FLUSHED: "ambiguous",
   LEASE_LOST: "transient",
 
   DATA_SET_INVALID: "permanent",

@@ -120,7 +120,7 @@ function sinkTo(path: string, request: StoreRequest, onDone: (status: number) =>
     encodeMeta(transferSyntaxUid, fromKeywords({ SOPClassUID: sopClassUid, SOPInstanceUID: sopInstanceUid })),
   );
   return {
-    write: (fragment) => stream.write(fragment),
+    write: (fragment) => stream.write(Buffer.from(fragment)),
     async drained() {
       if (stream.writableNeedDrain && !failed) await once(stream, "drain").catch(() => {});
     },

@@ -36,10 +36,10 @@ export class DeflatedCheck implements Disposable {
       .on("error", () => this.#refuse("cannot be inflated"));
   }
 
-  /** @returns  false: wait for drained() before the next */
+  /** Copies the bytes. @returns  false: wait for drained() before the next */
   write(fragment: Uint8Array): boolean {
     this.#deflatedBytes += fragment.length;
-    return this.#isOver ? true : this.#inflate.write(fragment);
+    return this.#isOver ? true : this.#inflate.write(Buffer.from(fragment));
   }
 
   /** Resolves in the end, whatever happens. */

@@ -7,7 +7,7 @@
  * elements are followed to its end; PS3.4 B.2.3 says which status tells the sender what was wrong.
  */
 import type { Clock } from "../base/clock.ts";
-import { NodeError } from "../base/errors.ts";
+import { type ErrorCode, NodeError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { fromKeywords } from "../dicom/build.ts";
 import { STATUS } from "../dicom/constants.ts";
@@ -24,9 +24,10 @@ import type { InstanceRecord, SeriesId } from "../ledger/records.ts";
 import { type Recorded, recordInstance, seriesIdOf } from "../ledger/series.ts";
 import type { Admission } from "./admission.ts";
 import type { Senders } from "./senders.ts";
-import type { Spool, SpoolFile, Written } from "./spool.ts";
+import type { Spool } from "./spool.ts";
+import type { SpoolFile, Written } from "./spool-file.ts";
 
-/** What stands in memory of the beginning of each data set; a longer header is read back from the file. */
+/** What is read of each data set before it is on the disk; a longer header is read back from the file. */
 const HEAD_BYTES = 64 * 1024;
 /** What says where an instance belongs; read on the event loop, so no more than takes some 200 ms. */
 const UP_TO_PLACE = { last: LAST_INSTANCE_TAG, mostElements: 150_000 };
@@ -111,8 +112,6 @@ class Arriving {
   /** Of a data set that is not deflated. */
   readonly #structure: StructureCheck | undefined;
   readonly #deflated: DeflatedCheck | undefined;
-  readonly #head: Uint8Array[] = [];
-  #headBytes = 0;
   #bytes = 0;
 
   constructor(request: Request, parts: Parts) {
@@ -128,10 +127,6 @@ class Arriving {
 
   write(fragment: Uint8Array): boolean {
     this.#bytes += fragment.length;
-    if (this.#headBytes < HEAD_BYTES) {
-      this.#head.push(fragment);
-      this.#headBytes += fragment.length;
-    }
     this.#structure?.write(fragment);
     const isBehind = this.#deflated?.write(fragment) === false;
     return this.#file.write(fragment) && !isBehind;
@@ -154,20 +149,23 @@ class Arriving {
       const fault = this.#deflated ? await this.#deflated.end() : this.#structure?.end();
       if (fault !== undefined) throw new NodeError("DATA_SET_INVALID", `Data set: ${fault}`);
       const head = this.#readHead();
+      const instance = head && this.#instanceOf(head);
       const written = await this.#file.finish();
-      return await this.#keep(written, head ?? (await this.#readHeader(written.path)));
+      await this.#record(instance ?? this.#instanceOf(await this.#readHeader(written.path)), written);
+      return STATUS.SUCCESS;
     } catch (error) {
-      await this.discard();
+      // It may have a row, and the row may be durable: the sender is told to come again, and is answered by that.
+      if (!isCode(error, "LEDGER_NOT_FLUSHED")) await this.discard();
       const { association, sopInstanceUid } = this.#request;
       log.warn("intake.refused", { association: association.id, sopInstanceUid, error });
       return statusOf(error);
     }
   }
 
-  /** @returns undefined if the header is longer than what is in memory */
+  /** @returns undefined if the header is longer than what is read at first */
   #readHead(): DataSet | undefined {
-    const isPrefix = this.#headBytes < this.#bytes;
-    const head = Buffer.concat(this.#head);
+    const isPrefix = this.#bytes > HEAD_BYTES;
+    const head = this.#file.head(HEAD_BYTES);
     const dataSet = readDataSetHead(head, this.#request.transferSyntaxUid, { ...UP_TO_PLACE, isPrefix });
     if (!dataSet && !isPrefix) throw new NodeError("DATA_SET_INVALID", "Data set: ends inside an element");
     return dataSet;
@@ -178,8 +176,9 @@ class Arriving {
     return (await readPart10Header(path, { ...UP_TO_PLACE, mostBytes })).dataSet;
   }
 
-  async #keep(written: Written, dataSet: DataSet): Promise<number> {
-    const { association, sopClassUid, sopInstanceUid, transferSyntaxUid } = this.#request;
+  /** @throws NodeError DATA_SET_INVALID, INSTANCE_MISMATCH */
+  #instanceOf(dataSet: DataSet): Instance {
+    const { sopClassUid, sopInstanceUid } = this.#request;
     const read = readInstance(dataSet);
     if (read.kind === "incomplete") {
       throw new NodeError("DATA_SET_INVALID", `Data set: no valid ${read.missing}`);
@@ -188,6 +187,11 @@ class Arriving {
     if (instance.sopInstanceUid !== sopInstanceUid || instance.sopClassUid !== sopClassUid) {
       throw new NodeError("INSTANCE_MISMATCH", "Data set: its SOP UIDs are not those of the command");
     }
+    return instance;
+  }
+
+  async #record(instance: Instance, written: Written): Promise<void> {
+    const { association, transferSyntaxUid } = this.#request;
     const record: InstanceRecord = {
       ...instance,
       ...written,
@@ -197,11 +201,6 @@ class Arriving {
       peer: association.peer,
       at: this.#parts.clock.now(),
     };
-    await this.#record(record);
-    return STATUS.SUCCESS;
-  }
-
-  async #record(record: InstanceRecord): Promise<void> {
     const { group, queue, senders, settings, spool } = this.#parts;
     const series = seriesIdOf(record.studyUid, record.seriesUid);
     const recorded = await group.add(async (t) => {
@@ -224,9 +223,13 @@ class Arriving {
   }
 }
 
+function isCode(error: unknown, code: ErrorCode): boolean {
+  return error instanceof NodeError && error.code === code;
+}
+
 function statusOf(error: unknown): number {
   if (!(error instanceof NodeError)) return STATUS.PROCESSING_FAILURE;
   if (error.code === "DATA_SET_INVALID") return STATUS.CANNOT_UNDERSTAND;
   if (error.code === "INSTANCE_MISMATCH") return STATUS.DATA_SET_DOES_NOT_MATCH_SOP_CLASS;
-  return error.failure === "transient" ? STATUS.OUT_OF_RESOURCES : STATUS.PROCESSING_FAILURE;
+  return error.failure !== "permanent" ? STATUS.OUT_OF_RESOURCES : STATUS.PROCESSING_FAILURE;
 }

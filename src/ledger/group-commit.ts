@@ -1,5 +1,6 @@
 /**
- * Many small writes, one disk flush: what is asked for while a transaction runs goes together into the next.
+ * Many small writes, one transaction: what is asked for while one is written goes together into the next, which begins
+ * while the first is flushed.
  *
  * Each caller's promise resolves when the transaction that held its write is durable. A write that fails is undone
  * alone, to a savepoint; the others are kept. If the transaction fails, nothing of the group was kept.
@@ -34,20 +35,27 @@ export class GroupCommit {
   /** Cannot reject. */
   async #commit(): Promise<void> {
     this.#busy = true;
-    while (this.#waiting.length > 0) {
-      const group = this.#waiting.splice(0, LARGEST_GROUP);
-      try {
-        const settle = await this.#store.transaction(async (t) => {
-          const settle: (() => void)[] = [];
-          for (const write of group) settle.push(await written(t, write));
-          return settle;
-        });
-        for (const one of settle) one();
-      } catch (error) {
-        for (const { reject } of group) reject(error);
-      }
+    const group = this.#waiting.splice(0, LARGEST_GROUP);
+    let isWritten = false;
+    const next = (): void => {
+      if (isWritten) return;
+      isWritten = true;
+      if (this.#waiting.length > 0) void this.#commit();
+      else this.#busy = false;
+    };
+    try {
+      const settle = await this.#store.transaction(async (t) => {
+        const settle: (() => void)[] = [];
+        for (const write of group) settle.push(await written(t, write));
+        queueMicrotask(next); // waits in line for the connection
+        return settle;
+      });
+      for (const one of settle) one();
+    } catch (error) {
+      for (const { reject } of group) reject(error);
+    } finally {
+      next();
     }
-    this.#busy = false;
   }
 }
 

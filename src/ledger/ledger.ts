@@ -11,7 +11,7 @@ import { openQueue } from "./queue.ts";
 import { pendingDeliveries } from "./results.ts";
 import { pendingRuns } from "./runs.ts";
 import { openSeries } from "./series.ts";
-import { openSqlite } from "./sqlite.ts";
+import { openSqlite, type SqliteOptions } from "./sqlite.ts";
 
 export interface Ledger extends Disposable {
   readonly store: Store;
@@ -23,8 +23,12 @@ export interface Ledger extends Disposable {
 }
 
 /** @throws NodeError DATA_FOLDER_IN_USE, LEDGER_FAILED */
-export async function openLedger(folder: string, system: { log: Log; clock: Clock }): Promise<Ledger> {
-  const store = openSqlite(folder);
+export async function openLedger(
+  folder: string,
+  system: { log: Log; clock: Clock },
+  options?: SqliteOptions,
+): Promise<Ledger> {
+  const store = openSqlite(folder, options);
   try {
     const queue = await openQueue(store, system);
     const jobs = await restoreJobs(store, queue, system.clock.now());

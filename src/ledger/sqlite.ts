@@ -1,15 +1,22 @@
 /**
  * The embedded engine: one SQLite file, owned by one process.
  *
- * WAL with synchronous=FULL: what a transaction committed survives a power cut. The file is opened once; a
- * transaction holds the connection until it ends, everything else waits in line. Commits block the event loop for
- * one disk flush, so callers gather what they can into one (group-commit.ts).
+ * What a transaction committed survives a power cut. SQLite itself would flush on the event loop (synchronous=FULL);
+ * so it is told only to keep its file whole (NORMAL), and its log, the WAL, is flushed here, by a thread of the system,
+ * before the transaction resolves. Those who commit meanwhile share the next flush. The file is opened once; a
+ * transaction holds the connection until it is committed, everything else waits in line.
+ *
+ * After a flush that failed nobody knows what of the log is on the disk. Nothing is committed then until all of it has
+ * been copied into the database file, and that is flushed.
  *
  * Ownership is an exclusive lock on a small file beside it, which the system takes back when the process dies.
  */
+import { closeSync, fdatasync, openSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { promisify } from "node:util";
 import { NodeError } from "../base/errors.ts";
+import { SharedFlush } from "../base/shared-flush.ts";
 import type { Cell, Db, Row, Store } from "./port.ts";
 import { MIGRATIONS } from "./schema.ts";
 
@@ -18,16 +25,26 @@ export interface SqliteStore extends Store, Disposable {
   readonly isNew: boolean;
 }
 
+export interface SqliteOptions {
+  /** "off": what was committed survives the end of the process, but not that of the system. */
+  readonly sync: "on" | "off";
+}
+
 const SQLITE_BUSY = 5;
+const flushData = promisify(fdatasync);
 
 /** @throws NodeError DATA_FOLDER_IN_USE, LEDGER_FAILED */
-export function openSqlite(folder: string): SqliteStore {
+export function openSqlite(folder: string, options: SqliteOptions = { sync: "on" }): SqliteStore {
   const lock = lockFolder(folder);
   try {
     const database = new DatabaseSync(join(folder, "ledger.sqlite"));
-    database.exec("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;");
+    const synchronous = options.sync === "on" ? "NORMAL" : "OFF";
+    database.exec(
+      `PRAGMA journal_mode=WAL; PRAGMA synchronous=${synchronous}; PRAGMA foreign_keys=ON;`,
+    );
     const isNew = migrate(database) === 0;
-    return new Sqlite(database, lock, isNew);
+    const log = options.sync === "on" ? openSync(join(folder, "ledger.sqlite-wal"), "r") : undefined;
+    return new Sqlite({ database, lock, isNew, log });
   } catch (cause) {
     lock.close();
     throw cause instanceof NodeError
@@ -63,44 +80,89 @@ function migrate(database: DatabaseSync): number {
   return version;
 }
 
+interface Parts {
+  readonly database: DatabaseSync;
+  readonly lock: DatabaseSync;
+  readonly isNew: boolean;
+  /** Descriptor of the WAL; undefined: nothing is flushed. */
+  readonly log: number | undefined;
+}
+
 class Sqlite implements SqliteStore {
   readonly isNew: boolean;
   readonly #database: DatabaseSync;
   readonly #lock: DatabaseSync;
+  readonly #log: number | undefined;
+  readonly #flush: SharedFlush;
   readonly #statements = new Map<string, StatementSync>();
   /** Settles when the connection is free; whoever needs it next appends to it. */
   #free: Promise<unknown> = Promise.resolve();
+  /** A flush has failed, and what was committed before has not been copied since. */
+  #isSuspect = false;
 
-  constructor(database: DatabaseSync, lock: DatabaseSync, isNew: boolean) {
+  constructor({ database, lock, isNew, log }: Parts) {
     this.#database = database;
     this.#lock = lock;
     this.isNew = isNew;
+    this.#log = log;
+    this.#flush = new SharedFlush(async () => {
+      if (log !== undefined) await flushData(log);
+    });
   }
 
   readonly db: Db = { query: (sql, parameters) => this.#inLine(async () => this.#run(sql, parameters)) };
 
-  transaction<T>(work: (t: Db) => Promise<T>): Promise<T> {
-    return this.#inLine(async () => {
-      guarded(() => this.#database.exec("BEGIN IMMEDIATE"));
-      let ended = false;
-      const query: Db["query"] = async (sql, parameters) => {
-        if (ended) throw new Error("bug: a transaction is used after its end");
-        return this.#run(sql, parameters);
-      };
-      try {
-        const result = await work({ query });
-        guarded(() => this.#database.exec("COMMIT"));
-        return result;
-      } finally {
-        ended = true;
-        if (this.#database.isTransaction) guarded(() => this.#database.exec("ROLLBACK"));
-      }
-    });
+  async transaction<T>(work: (t: Db) => Promise<T>): Promise<T> {
+    const { result, isChanged } = await this.#inLine(() => this.#commit(work));
+    if (isChanged) await this.#flushed();
+    return result;
+  }
+
+  async #commit<T>(work: (t: Db) => Promise<T>): Promise<{ result: T; isChanged: boolean }> {
+    if (this.#isSuspect) this.#copyLog();
+    guarded(() => this.#database.exec("BEGIN IMMEDIATE"));
+    const before = this.#changes();
+    let ended = false;
+    const query: Db["query"] = async (sql, parameters) => {
+      if (ended) throw new Error("bug: a transaction is used after its end");
+      return this.#run(sql, parameters);
+    };
+    try {
+      const result = await work({ query });
+      const isChanged = this.#changes() !== before;
+      guarded(() => this.#database.exec("COMMIT"));
+      return { result, isChanged };
+    } finally {
+      ended = true;
+      if (this.#database.isTransaction) guarded(() => this.#database.exec("ROLLBACK"));
+    }
+  }
+
+  async #flushed(): Promise<void> {
+    try {
+      await this.#flush.flushed();
+    } catch (cause) {
+      this.#isSuspect = true;
+      throw new NodeError("LEDGER_NOT_FLUSHED", "Ledger: written, but not flushed", { cause });
+    }
+  }
+
+  #copyLog(): void {
+    const [row] = this.#run("PRAGMA wal_checkpoint(TRUNCATE)", []);
+    if (row?.["busy"] !== 0) throw new NodeError("LEDGER_FAILED", "Ledger: the log cannot be copied");
+    this.#isSuspect = false;
+  }
+
+  /** Rows changed since the connection was opened. */
+  #changes(): Cell {
+    return this.#run("SELECT total_changes() AS changes", [])[0]?.["changes"] ?? 0;
   }
 
   [Symbol.dispose](): void {
     this.#database.close();
     this.#lock.close();
+    const log = this.#log;
+    if (log !== undefined) void this.#flush.ended().then(() => closeSync(log));
   }
 
   #inLine<T>(work: () => Promise<T>): Promise<T> {

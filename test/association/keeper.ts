@@ -46,7 +46,7 @@ export class Keeper implements StorageHandler {
       write: (fragment) => {
         if (kept.state !== "open") throw new Error("written after the end");
         kept.bytes += fragment.length;
-        if (this.keepsBytes) kept.fragments.push(fragment);
+        if (this.keepsBytes) kept.fragments.push(Buffer.from(fragment));
         drained = this.full(kept);
         this.#changed();
         return drained === undefined;

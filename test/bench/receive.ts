@@ -1,67 +1,99 @@
 /**
- * How fast 400 CT slices of 525 KB are received on one association, beside storescp, in alternating runs with the
- * same sender (storescu, TCP_NODELAY=1). The node answers Success when file, folder and ledger are synced; storescp
- * syncs nothing.
+ * How fast C-STOREs are received, beside others: the node durable and with `sync: off`, a plain Node writer that
+ * checks nothing (with the same flushes, and without), DCMTK storescp with and without --fork. One sender for all
+ * (raw-sender.ts), TCP_NODELAY everywhere, rounds in turn. Rates are medians; processor time and memory are the
+ * server's. Others who use the machine make rates uncertain; processor time less.
+ *
+ *   npm run bench -- receive [ROUNDS] [LOAD]
  */
-import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { run, startStorescp } from "../support/dcmtk.ts";
-import { writeSeries } from "../support/phantom.ts";
-import { configText } from "../support/rig.ts";
 import { tempFolder } from "../support/temp.ts";
-import { startNodeProcess } from "./node-process.ts";
+import { type Load, sendLoad } from "./raw-sender.ts";
+import { type Receiver, startDcmtk, startIsocenter, startPlain } from "./receivers.ts";
 
-const SLICES = 400;
-const ROUNDS = 5;
+const LOADS: readonly Load[] = [
+  { name: "ct1", associations: 1, instances: 400, pixelBytes: 524_288 },
+  { name: "ct4", associations: 4, instances: 100, pixelBytes: 524_288 },
+  { name: "small", associations: 1, instances: 2_000, pixelBytes: 9_000 },
+  { name: "large", associations: 1, instances: 1, pixelBytes: 500_000_000 },
+];
 
-export async function receive(): Promise<void> {
-  await using folder = await tempFolder();
-  const source = join(folder.path, "source");
-  await writeSeries(source, { slices: SLICES, columns: 512, rows: 512 });
-  const megabytes = (SLICES * 512 * 512 * 2) / 1e6;
-  const rates = { node: [] as number[], storescp: [] as number[] };
-  let peak = 0;
-  for (let round = 0; round < ROUNDS; round++) {
-    const ours = join(folder.path, `node-${round}`);
-    await mkdir(ours);
-    await writeFile(join(ours, "node.yaml"), configText(ours, { pacsPort: 1, models: {} }));
-    await using node = await startNodeProcess(join(ours, "node.yaml"));
-    rates.node.push(megabytes / (await secondsToSend(source, node.port)));
-    peak = Math.max(peak, await node.peakRssMb());
+/** What is promised: the first at least so many times as fast as the second. */
+const RATIOS: readonly (readonly [load: string, ours: string, theirs: string, atLeast: number])[] = [
+  ["ct1", "isocenter, durable", "plain writer, durable", 0.85],
+  ["ct4", "isocenter, durable", "plain writer, durable", 0.85],
+  ["small", "isocenter, durable", "plain writer, durable", 0.85],
+  ["ct1", "isocenter, sync: off", "storescp", 0.85],
+  ["ct4", "isocenter, sync: off", "storescp", 0.85],
+  ["small", "isocenter, sync: off", "storescp", 0.75],
+];
 
-    const theirs = join(folder.path, `storescp-${round}`);
-    await mkdir(theirs);
-    await using storescp = await startStorescp(["+B", "-od", theirs]);
-    rates.storescp.push(megabytes / (await secondsToSend(source, storescp.port)));
-  }
-  const [node, storescp] = [median(rates.node), median(rates.storescp)];
-  console.log(
-    `${SLICES} × 512 × 512 CT, one association, storescu with TCP_NODELAY=1, ${ROUNDS} alternating rounds`,
-  );
-  console.log(`  node, durable      ${line(rates.node)}   peak RSS ${peak} MB`);
-  console.log(`  storescp +B        ${line(rates.storescp)}`);
-  console.log(`  ratio of medians   ${(node / storescp).toFixed(2)}`);
+interface Run {
+  readonly rate: number;
+  readonly cpuMs: number;
+  readonly peakMb: number;
+  readonly grownMb: number;
 }
 
-async function secondsToSend(folder: string, port: number): Promise<number> {
-  const begin = performance.now();
-  const { code, output } = await run("storescu", [
-    "-aec",
-    "ISOCENTER",
-    "127.0.0.1",
-    String(port),
-    "+sd",
-    folder,
-  ]);
-  if (code !== 0) throw new Error(`storescu: ${output}`);
-  return (performance.now() - begin) / 1000;
+export async function receive(): Promise<void> {
+  const [rounds = 5, only] = [Number(process.argv[3] ?? 5), process.argv[4]];
+  await using folder = await tempFolder();
+  await using parts = new AsyncDisposableStack();
+  const starting = [
+    startIsocenter(folder.path, "on"),
+    startPlain(folder.path, "on"),
+    startIsocenter(folder.path, "off"),
+    startPlain(folder.path, "off"),
+    startDcmtk(folder.path, []),
+    startDcmtk(folder.path, ["--fork"]),
+  ];
+  const receivers = (await Promise.all(starting)).map((one) => parts.use(one));
+  const medians = new Map<string, number>();
+  for (const load of LOADS.filter(({ name }) => only === undefined || name === only)) {
+    console.log(`${load.name}: ${load.associations} × ${load.instances} × ${load.pixelBytes} bytes`);
+    const runs = new Map<Receiver, Run[]>(receivers.map((one) => [one, []]));
+    for (const one of receivers) await measured(one, load); // all of them warm
+    for (let round = 0; round < rounds; round += 1)
+      for (const one of receivers) runs.get(one)?.push(await measured(one, load));
+    for (const [one, all] of runs) {
+      medians.set(`${load.name} ${one.name}`, median(all.map(({ rate }) => rate)));
+      console.log(line(one.name, load, all));
+    }
+  }
+  for (const [load, ours, theirs, atLeast] of RATIOS) {
+    const [a, b] = [medians.get(`${load} ${ours}`), medians.get(`${load} ${theirs}`)];
+    if (a !== undefined && b !== undefined)
+      console.log(`${load}: ${ours} is ${(a / b).toFixed(2)} × ${theirs} (wanted: ${atLeast})`);
+  }
+}
+
+async function measured(receiver: Receiver, load: Load): Promise<Run> {
+  await receiver.peakRssMb();
+  const [rssBefore, cpuBefore] = [await receiver.rssMb(), await receiver.cpuSeconds()];
+  const seconds = await sendLoad(load, receiver.port);
+  const instances = load.associations * load.instances;
+  const cpuMs = (((await receiver.cpuSeconds()) - cpuBefore) * 1000) / instances;
+  const peakMb = await receiver.peakRssMb();
+  await receiver.clear();
+  return { rate: instances / seconds, cpuMs, peakMb, grownMb: peakMb - rssBefore };
+}
+
+function line(name: string, { pixelBytes }: Load, runs: readonly Run[]): string {
+  const rates = runs.map(({ rate }) => rate);
+  const rate = median(rates);
+  const range = `[${format(Math.min(...rates))}–${format(Math.max(...rates))}]`;
+  const cpu = median(runs.map(({ cpuMs }) => cpuMs)).toFixed(2);
+  const peak = Math.max(...runs.map(({ peakMb }) => peakMb)).toFixed(0);
+  const grown = Math.max(...runs.map(({ grownMb }) => grownMb)).toFixed(0);
+  return (
+    `  ${name.padEnd(22)} ${format(rate).padStart(6)} instances/s ${range.padEnd(14)} ` +
+    `${((rate * pixelBytes) / 1e6).toFixed(0).padStart(5)} MB/s  CPU ${cpu} ms each  peak RSS ${peak} MB (+${grown})`
+  );
+}
+
+function format(rate: number): string {
+  return rate >= 100 ? rate.toFixed(0) : rate.toFixed(2);
 }
 
 function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-}
-
-function line(rates: readonly number[]): string {
-  const [least, most] = [Math.min(...rates), Math.max(...rates)];
-  return `${median(rates).toFixed(0).padStart(5)} MB/s [${least.toFixed(0)}–${most.toFixed(0)}]`;
 }

@@ -1,5 +1,5 @@
 /** An intake with a real spool and a real ledger in a folder of its own, and a sender as the SCP would be. */
-import { readdir } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../../src/base/clock.ts";
 import type { Log, LogFields } from "../../src/base/log.ts";
@@ -19,7 +19,7 @@ export interface TestIntake extends AsyncDisposable {
   readonly senders: Senders;
   /** Every line logged: event, then fields. */
   readonly logged: readonly (readonly [event: string, fields: LogFields])[];
-  /** Names of the files in the spool. */
+  /** Names of the files in the spool that hold something: the others are spares. */
   files(): Promise<readonly string[]>;
 }
 
@@ -52,12 +52,19 @@ export async function testIntake(
     ledger,
     senders,
     logged,
-    files: () => readdir(spoolFolder),
+    files: () => instancesIn(spoolFolder),
     async [Symbol.asyncDispose]() {
       await spool[Symbol.asyncDispose]();
       ledger[Symbol.dispose]();
     },
   };
+}
+
+/** Names of the files that are no spares. */
+export async function instancesIn(spoolFolder: string): Promise<readonly string[]> {
+  const names = await readdir(spoolFolder);
+  const sizes = await Promise.all(names.map(async (name) => (await stat(join(spoolFolder, name))).size));
+  return names.filter((_, at) => sizes[at] !== 0);
 }
 
 export const SENDER = { id: 7, callingAeTitle: "CBCT1", calledAeTitle: "ISOCENTER", peer: "127.0.0.1" };

@@ -75,7 +75,7 @@ export const BIG_ENDIAN = "1.2.840.10008.1.2.2";
 /** A small image as a scanner would send it, in Explicit VR Little Endian; an override of "" leaves it out. */
 export function ctImage(overrides: Readonly<Record<string, Uint8Array | "">> = {}): Buffer {
   const elements: Record<string, Uint8Array | ""> = {
-    "00080008": explicit("00080008", "CS", "ORIGINAL\\PRIMARY\\AXIAL "),
+    "00080008": explicit("00080008", "CS", "ORIGINAL\\PRIMARY\\AXIAL"),
     "00080016": explicit("00080016", "UI", "1.2.840.10008.5.1.4.1.1.2\0"),
     "00080018": explicit("00080018", "UI", "1.2.3.4.5.1\0"),
     "00080060": explicit("00080060", "CS", "CT"),

@@ -74,7 +74,7 @@ export async function startPacs(folder: string, options: PacsOptions = {}): Prom
       open(request) {
         const fragments: Uint8Array[] = [];
         return {
-          write: (fragment) => fragments.push(fragment) > 0,
+          write: (fragment) => fragments.push(Buffer.from(fragment)) > 0,
           drained: async () => {},
           discard: async () => {},
           async finish() {

@@ -10,6 +10,11 @@ export const node = section({
   reserve: bytes("0B", "1TiB")
     .prefault("1GiB")
     .describe("Disk space kept free; with less, C-STORE is answered A700H."),
+  sync: choice("on", "off")
+    .prefault("on")
+    .describe(
+      "Whether Success waits until instance and ledger are flushed to the disk. With off, a power cut or a crash of the system loses instances that were answered Success, and the sender will not repeat them: only for tests, or where the sender keeps all and compares.",
+    ),
   workers: z
     .exactOptional(whole(1, 64))
     .describe("Threads for decoding and encoding; by default as many as there are cores, at most 4."),

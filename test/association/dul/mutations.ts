@@ -64,7 +64,7 @@ function damaged(bytes: Buffer, below: (limit: number) => number): Buffer {
       bytes[at] = bytes[at]! ^ (1 << below(8));
       return bytes;
     case 2: // an edge of what a length can be
-      bytes.fill(below(2) === 0 ? 0xff : 0, at, at + 1 + below(4));
+      bytes.fill(below(2) === 0 ? 0xff : 0, at, Math.min(at + 1 + below(4), bytes.length));
       return bytes;
     case 3: // some left out
       return Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + length)]);

@@ -44,11 +44,12 @@ export async function play(one: Case, target: Target): Promise<Result> {
   const verdict = worth(one.answer, seen);
   const bad = (verdict: Verdict, detail: string): Result => ({ id, name, verdict, seen, detail });
   if (!target.isAlive()) return bad("died", "the process has ended");
-  const peak = await peakMb(target.pid);
+  const peak = await peakMb(target.pid).catch(() => 0); // it may be dying
   const echo = await echoed(target);
   if (!target.isAlive()) return bad("died", "the process has ended");
   if (echo !== "RSP 0000") return bad("hung", `C-ECHO afterwards: ${echo}`);
-  const left = await leftBehind(one, target, before);
+  const left = await leftBehind(one, target, before).catch(() => "the process has ended");
+  if (!target.isAlive()) return bad("died", "the process has ended");
   if (left !== undefined) return bad("leaked", left);
   if (peak - before.rssMb > GROWTH_MB) return bad("leaked", `${Math.round(peak - before.rssMb)} MB more`);
   if (canary()) return bad("wrong", "a file was written where a UID said");

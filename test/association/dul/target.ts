@@ -66,10 +66,7 @@ log: { level: debug }
     stdio: ["ignore", "pipe", "pipe"],
   });
   const running = watched("node", child, join(folder, "data", "instances"), timeouts.longestMs);
-  const port = await printed(
-    running,
-    /"event":"node\.started".*?"port":(\d+)|"port":(\d+).*"node\.started"/,
-  );
+  const port = await printed(running, /"event":"node\.started".*?"port":(\d+)|"port":(\d+).*"node\.started"/);
   return { ...running, port };
 }
 

@@ -24,7 +24,7 @@ const halfStore = (): Uint8Array[] => [
   pData(1, 3, storeRq(1, "1.2.3.4.5.1")),
   pData(1, 0, Buffer.alloc(1_000)),
 ];
-const longValue = pdv(1, 0, Buffer.alloc(1_000));
+const longValue = pdv(1, 0, Buffer.alloc(10_000));
 
 export const TRANSPORT: readonly Case[] = [
   { id: "T01", name: "a peer that connects and leaves", sends: none, leaves: "fin", answer: "closed" },

@@ -4,7 +4,7 @@
  * In:   its bytes, copied into blocks as they come.
  * Out:  a file that is durable, or none.
  *
- * Back-pressure: at most PENDING_LIMIT_BYTES wait for the disk; then write() asks to wait. While a block is written the
+ * Back-pressure: at most PENDING_BLOCKS wait for the disk; then write() asks to wait. While a block is written the
  * next one fills, and a digest is made of it. A write or a flush that failed is not asked again: the instance fails.
  */
 import { createHash, type Hash } from "node:crypto";
@@ -15,8 +15,7 @@ import { BLOCK_BYTES, type Blocks } from "./blocks.ts";
 import { closeFile, flushData, writeAll } from "./files.ts";
 import type { NewFile } from "./spares.ts";
 
-const PENDING_LIMIT_BYTES = 4 * 1024 * 1024;
-const PENDING_BLOCKS = PENDING_LIMIT_BYTES / BLOCK_BYTES;
+const PENDING_BLOCKS = 6;
 
 export interface Written {
   readonly id: FileId;

@@ -217,7 +217,7 @@ testWithStrace("a write that fails fails its instance, and its file is removed",
   for (const fault of ["error=ENOSPC", "error=EIO"]) {
     await using folder = await tempFolder();
     const inject = ["strace", "-f", "-o", "/dev/null", "-e", `inject=writev:${fault}:when=2`];
-    const lines = await run(inject, [folder.path, 1, 4, 600_000]); // two blocks at once, then the rest
+    const lines = await run(inject, [folder.path, 1, 4, 1_200_000]); // two blocks at once, then the rest
     const statuses = lines.map((line) => line.split(" ").at(-1));
     expect(statuses.filter((status) => status === "a700")).toHaveLength(1);
     expect(await instancesIn(join(folder.path, "instances"))).toHaveLength(3);

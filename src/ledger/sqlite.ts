@@ -39,9 +39,7 @@ export function openSqlite(folder: string, options: SqliteOptions = { sync: "on"
   try {
     const database = new DatabaseSync(join(folder, "ledger.sqlite"));
     const synchronous = options.sync === "on" ? "NORMAL" : "OFF";
-    database.exec(
-      `PRAGMA journal_mode=WAL; PRAGMA synchronous=${synchronous}; PRAGMA foreign_keys=ON;`,
-    );
+    database.exec(`PRAGMA journal_mode=WAL; PRAGMA synchronous=${synchronous}; PRAGMA foreign_keys=ON;`);
     const isNew = migrate(database) === 0;
     const log = options.sync === "on" ? openSync(join(folder, "ledger.sqlite-wal"), "r") : undefined;
     return new Sqlite({ database, lock, isNew, log });

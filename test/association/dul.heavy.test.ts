@@ -13,8 +13,8 @@ import { converse } from "./dul/conversation.ts";
 import { playMutations } from "./dul/mutations.ts";
 import { CASES, echoed, OTHERS, play, WAITING } from "./dul/suite.ts";
 import {
-  costOf,
   DEFAULTS,
+  rssMb,
   startDcmjsTarget,
   startNodeTarget,
   startStorescpTarget,
@@ -26,6 +26,7 @@ afterAll(() => console.log(lines.join("\n")));
 
 const MUTATIONS = 3_000;
 const DRIFT_MB = 32;
+const ECHO_MS = 2_000;
 
 test("with the default time-outs every peer that stops, trickles or says nothing is let go in time", async () => {
   await using folder = await tempFolder();
@@ -50,11 +51,11 @@ test(`${MUTATIONS} damaged conversations leave the node as it was, and nothing i
   await using folder = await tempFolder();
   await using target = await startNodeTarget(folder.path);
   await playMutations(target, 1_000_000, 500); // warm: buffers and code are there
-  const before = await costOf(target.pid);
+  const before = await costOf(target);
   const { stuck } = await playMutations(target, 20_251, MUTATIONS);
   expect(stuck).toEqual([]);
   expect(await echoed(target)).toBe("RSP 0000");
-  const after = await costOf(target.pid);
+  const after = await costOf(target);
   expect(after.fds).toBeLessThanOrEqual(before.fds);
   expect(target.output()).not.toMatch(/"event":"association\.failed"/);
   const kept = await target.kept();
@@ -75,13 +76,13 @@ test("the whole suite three times over costs no memory that stays", async () => 
   await using target = await startNodeTarget(folder.path);
   const again = async (): Promise<void> => {
     for (const one of OTHERS.filter(({ timed, id }) => !timed && id !== "A59" && !id.startsWith("S5"))) {
-      await play(one, target);
+      await play(one, target, ECHO_MS);
     }
   };
   await again();
-  const before = await costOf(target.pid);
+  const before = await costOf(target);
   for (let round = 0; round < 3; round += 1) await again();
-  const after = await costOf(target.pid);
+  const after = await costOf(target);
   lines.push(`suite ×3: RSS ${rss(before)} to ${rss(after)} MB`);
   expect(after.rssMb - before.rssMb).toBeLessThan(DRIFT_MB);
   expect(after.fds).toBeLessThanOrEqual(before.fds);
@@ -109,7 +110,7 @@ testWithDcmtk(
         await echoed(target);
         // A server that has died, hangs or has grown is started again for the next case.
         for (const one of rest) {
-          const result = await play(one, target);
+          const result = await play(one, target, ECHO_MS);
           results.push(result);
           rest = rest.slice(1);
           if (["died", "hung", "leaked"].includes(result.verdict)) break;
@@ -132,6 +133,10 @@ testWithDcmtk(
 const NOT_OF_OTHERS = new Set(
   "A06 A07 A08 A10 A11 A12 A13 A17 A45 A46 A59 S04 S05 S35 S36 S37 S51 S59".split(" "),
 );
+
+async function costOf(target: Target): Promise<{ readonly fds: number; readonly rssMb: number }> {
+  return { fds: await target.descriptors(), rssMb: await rssMb(target.pid) };
+}
 
 function summary(name: string, results: readonly Result[]): string {
   const count = (of: Verdict): string => `${results.filter(({ verdict }) => verdict === of).length} ${of}`;

@@ -38,7 +38,13 @@ async function serve(socket: Socket): Promise<void> {
     while (at + 6 <= bytes.length && at + 6 + bytes.readUInt32BE(at + 2) <= bytes.length) {
       const end = at + 6 + bytes.readUInt32BE(at + 2);
       const type = bytes[at];
-      if (type === 1) socket.write(associateAc([[1, 0, "1.2.840.10008.1.2.1"], [3, 3, "1.2.840.10008.1.2"]]));
+      if (type === 1)
+        socket.write(
+          associateAc([
+            [1, 0, "1.2.840.10008.1.2.1"],
+            [3, 3, "1.2.840.10008.1.2"],
+          ]),
+        );
       if (type === 5) socket.write(releaseRp);
       if (type === 4) {
         const control = bytes[at + 11] ?? 0;

@@ -23,14 +23,23 @@ let rounds = 0;
 
 /** @returns seconds from the first byte of the first instance to the last response */
 export async function sendLoad(load: Load, port: number): Promise<number> {
+  return Math.max(...(await sendTimed(load, port)));
+}
+
+/** @returns the same for each association; all begin at the same time */
+export async function sendTimed(load: Load, port: number): Promise<readonly number[]> {
   rounds += 1;
   const round = rounds;
   const associations = await Promise.all(
     Array.from({ length: load.associations }, () => openAssociation(port)),
   );
   const began = performance.now();
-  await Promise.all(associations.map((peer, at) => sendOn(peer, load, { round, association: at })));
-  const seconds = (performance.now() - began) / 1000;
+  const seconds = await Promise.all(
+    associations.map(async (peer, at) => {
+      await sendOn(peer, load, { round, association: at });
+      return (performance.now() - began) / 1000;
+    }),
+  );
   for (const peer of associations) {
     peer.send(releaseRq);
     await peer.expect(6);

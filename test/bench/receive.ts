@@ -35,7 +35,7 @@ interface Run {
 }
 
 export async function receive(): Promise<void> {
-  const [rounds = 5, only] = [Number(process.argv[3] ?? 5), process.argv[4]];
+  const [rounds, only] = [Number(process.argv[3] ?? 5), process.argv[4]];
   await using folder = await tempFolder();
   await using parts = new AsyncDisposableStack();
   const starting = [

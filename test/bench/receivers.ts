@@ -27,7 +27,11 @@ export async function startIsocenter(folder: string, sync: "on" | "off"): Promis
   const place = join(folder, `isocenter-${sync}`);
   await mkdir(place);
   const config = join(place, "node.yaml");
-  const text = configText(place, { pacsPort: 1, models: {}, assembly: "{ quietPeriod: 1h, maximumWait: 24h }" });
+  const text = configText(place, {
+    pacsPort: 1,
+    models: {},
+    assembly: "{ quietPeriod: 1h, maximumWait: 24h }",
+  });
   await writeFile(config, text.replace("stopWithin: 5s", `stopWithin: 5s, sync: ${sync}`));
   const name = sync === "on" ? "isocenter, durable" : "isocenter, sync: off";
   const options = process.env["PROFILE"] ? ["--cpu-prof", `--cpu-prof-dir=${process.env["PROFILE"]}`] : [];

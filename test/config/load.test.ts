@@ -34,6 +34,7 @@ test("what is not written has its default, in ms and bytes", () => {
       aeTitle: "ISOCENTER",
       dataDir: "/etc/isocenter/data",
       reserveBytes: 1_073_741_824,
+      sync: "on",
       workers: config.node.workers,
       stopWithinMs: 30_000,
     },
@@ -312,7 +313,9 @@ test.each([
 );
 
 test("an empty file, or one that holds no settings, lacks what is required", () => {
-  const missing = ["1:1: node: is missing: the settings aeTitle, dataDir, reserve, workers, stopWithin"];
+  const missing = [
+    "1:1: node: is missing: the settings aeTitle, dataDir, reserve, sync, workers, stopWithin",
+  ];
   expect(problemsOf("")).toEqual(expect.arrayContaining(missing));
   expect(problemsOf("# nothing")).toHaveLength(2);
   expect(problemsOf("- a")).toEqual([
@@ -348,7 +351,7 @@ test("check prints every problem with its place, or OK and what the config says"
   expect(await run("nod: {}\ndicom: 3\n")).toEqual([
     1,
     [
-      `${path}:1:1: node: is missing: the settings aeTitle, dataDir, reserve, workers, stopWithin`,
+      `${path}:1:1: node: is missing: the settings aeTitle, dataDir, reserve, sync, workers, stopWithin`,
       `${path}:1:1: nod: unknown key "nod"; did you mean node?`,
       `${path}:2:8: dicom: found 3, allowed: the settings listen, callers, acceptDeflated, limits, timeouts`,
     ],

@@ -45,7 +45,12 @@ testWithStrace.each(["fsync", "fdatasync"])(
   async (slow) => {
     await using folder = await tempFolder();
     const trace = join(folder.path, "trace");
-    const calls = ["-e", "trace=openat,fdatasync,fsync,write,pwrite64", "-e", `inject=${slow}:delay_enter=30000`];
+    const calls = [
+      "-e",
+      "trace=openat,fdatasync,fsync,write,pwrite64",
+      "-e",
+      `inject=${slow}:delay_enter=30000`,
+    ];
     const strace = ["strace", "-f", "-y", "-o", trace, ...calls];
     await run(strace, [folder.path, 1, 40, 300_000], { threads: 4 });
     const answers = answersIn(callsOf(await readFile(trace, "utf8")));
@@ -195,23 +200,28 @@ testWithStrace("a flush of the folder that fails fails the instance that waits f
   expect(await instancesIn(join(folder.path, "instances"))).toHaveLength(5);
 });
 
-testWithStrace("a row that was not flushed is not Success, until the ledger has been copied and flushed", async () => {
-  await using folder = await tempFolder();
-  const failing = ["strace", "-f", "-o", join(folder.path, "trace"), "-y", "-e", "trace=fdatasync,fsync"];
-  const lines = await run(
-    [...failing, "-e", "inject=fdatasync:error=EIO:when=2"],
-    [folder.path, 1, 3, 50_000],
-  );
-  expect(lines.map((line) => line.split(" ").at(-1))).toEqual(["a700", "0", "0"]);
-  const trace = await readFile(join(folder.path, "trace"), "utf8");
-  expect(trace).toMatch(/sqlite-wal>\).*EIO[\s\S]*fsync\(\d+<.*sqlite-wal>[\s\S]*fsync\(\d+<.*ledger\.sqlite>/);
-  // The first has a row and a file: when the sender comes again it is answered by those.
-  await using here = await testIntake(folder.path, { clock: systemClock });
-  expect(await here.files()).toHaveLength(3);
-  expect(await here.ledger.store.db.query("SELECT COUNT(*) AS count FROM instance", [])).toEqual([
-    { count: 3 },
-  ]);
-});
+testWithStrace(
+  "a row that was not flushed is not Success, until the ledger has been copied and flushed",
+  async () => {
+    await using folder = await tempFolder();
+    const failing = ["strace", "-f", "-o", join(folder.path, "trace"), "-y", "-e", "trace=fdatasync,fsync"];
+    const lines = await run(
+      [...failing, "-e", "inject=fdatasync:error=EIO:when=2"],
+      [folder.path, 1, 3, 50_000],
+    );
+    expect(lines.map((line) => line.split(" ").at(-1))).toEqual(["a700", "0", "0"]);
+    const trace = await readFile(join(folder.path, "trace"), "utf8");
+    expect(trace).toMatch(
+      /sqlite-wal>\).*EIO[\s\S]*fsync\(\d+<.*sqlite-wal>[\s\S]*fsync\(\d+<.*ledger\.sqlite>/,
+    );
+    // The first has a row and a file: when the sender comes again it is answered by those.
+    await using here = await testIntake(folder.path, { clock: systemClock });
+    expect(await here.files()).toHaveLength(3);
+    expect(await here.ledger.store.db.query("SELECT COUNT(*) AS count FROM instance", [])).toEqual([
+      { count: 3 },
+    ]);
+  },
+);
 
 testWithStrace("a write that fails fails its instance, and its file is removed", async () => {
   for (const fault of ["error=ENOSPC", "error=EIO"]) {

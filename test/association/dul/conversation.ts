@@ -5,8 +5,8 @@ import { elementsOf, RawPeer, statusOf } from "../../support/raw-peer.ts";
 import type { Case } from "./case.ts";
 import type { Target } from "./target.ts";
 
-/** As long as a good peer would wait at least. */
-const PATIENCE_MS = 2_000;
+/** Longer than any answer takes, even where the machine has others to serve. */
+const PATIENCE_MS = 8_000;
 /** How long a connection may stand after an A-ABORT was sent on it. */
 const CLOSING_MS = 5_000;
 
@@ -20,7 +20,7 @@ export async function converse(one: Case, target: Target): Promise<string> {
       if (opened !== "AC") return `opening: ${opened}`;
     }
     const sending = sendAll(peer, one);
-    if (one.leaves) await sending;
+    if (!one.timed) await within(sending, PATIENCE_MS);
     if (one.leaves === "fin") peer.socket.end();
     if (one.leaves === "reset") peer.socket.resetAndDestroy();
     const patienceMs = one.timed ? target.longestTimeoutMs + PATIENCE_MS : PATIENCE_MS;

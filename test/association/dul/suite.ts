@@ -11,7 +11,7 @@ import { DATA_VALUES } from "./data-values.ts";
 import { MESSAGES } from "./messages.ts";
 import { PDU_STATE } from "./pdu-state.ts";
 import { canary, STORAGE } from "./storage.ts";
-import { costOf, peakMb, type Target } from "./target.ts";
+import { peakMb, rssMb, type Target } from "./target.ts";
 import { TRANSPORT } from "./transport.ts";
 
 export const CASES: readonly Case[] = [
@@ -31,7 +31,8 @@ const GROWTH_MB = 128;
 /** How long a server may take to clear up. */
 const CLEARING_MS = 5_000;
 
-export async function play(one: Case, target: Target): Promise<Result> {
+/** @param echoMs  how soon a C-ECHO has to be answered afterwards; the machine may have others to serve */
+export async function play(one: Case, target: Target, echoMs = 20_000): Promise<Result> {
   const { id, name } = one;
   const before = await lookAt(target);
   await peakMb(target.pid);
@@ -45,7 +46,7 @@ export async function play(one: Case, target: Target): Promise<Result> {
   const bad = (verdict: Verdict, detail: string): Result => ({ id, name, verdict, seen, detail });
   if (!target.isAlive()) return bad("died", "the process has ended");
   const peak = await peakMb(target.pid).catch(() => 0); // it may be dying
-  const echo = await echoed(target);
+  const echo = await echoed(target, echoMs);
   if (!target.isAlive()) return bad("died", "the process has ended");
   if (echo !== "RSP 0000") return bad("hung", `C-ECHO afterwards: ${echo}`);
   const left = await leftBehind(one, target, before).catch(() => "the process has ended");
@@ -82,11 +83,12 @@ interface Look {
 }
 
 async function lookAt(target: Target): Promise<Look> {
-  return { ...(await costOf(target.pid)), files: (await target.kept()).length };
+  const [fds, mb] = [await target.descriptors(), await rssMb(target.pid)];
+  return { fds, rssMb: mb, files: (await target.kept()).length };
 }
 
 /** On an association of its own. @returns "RSP 0000" if all is well */
-export async function echoed({ port }: Target): Promise<string> {
+export async function echoed({ port }: Target, withinMs = 20_000): Promise<string> {
   let peer: RawPeer;
   try {
     peer = await RawPeer.connect(port);
@@ -95,10 +97,10 @@ export async function echoed({ port }: Target): Promise<string> {
   }
   try {
     peer.send(associateRq());
-    const opened = await answersOf(peer, 1);
+    const opened = await answersOf(peer, 1, withinMs);
     if (opened !== "AC") return opened;
     peer.send(pData(3, 3, echoRq(7)));
-    const answer = await answersOf(peer, 1);
+    const answer = await answersOf(peer, 1, withinMs);
     peer.send(releaseRq);
     await answersOf(peer, 1);
     return answer;

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, readlink, stat, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -23,8 +23,10 @@ export interface Target extends AsyncDisposable {
   /** After so long a peer that does not go on is let go. */
   readonly longestTimeoutMs: number;
   readonly isAlive: () => boolean;
-  /** Files it has made, finished or not. */
+  /** Files it has made, finished or not; but for those the node makes ahead, which are empty. */
   readonly kept: () => Promise<readonly Kept[]>;
+  /** Descriptors it holds; but for those of files made ahead. */
+  readonly descriptors: () => Promise<number>;
   /** All it has printed. */
   readonly output: () => string;
 }
@@ -42,10 +44,14 @@ export interface NodeTimeouts {
 
 /** Those of the default config. */
 export const DEFAULTS: NodeTimeouts = { artim: "25s", idle: "60s", inactivity: "25s", longestMs: 60_000 };
-/** As short as the config allows. */
-const SHORT: NodeTimeouts = { artim: "1s", idle: "1s", inactivity: "1s", longestMs: 1_000 };
+/** Short, but not so short that a busy machine makes a good peer look bad. */
+const SHORT: NodeTimeouts = { artim: "4s", idle: "4s", inactivity: "4s", longestMs: 4_000 };
 
-export async function startNodeTarget(folder: string, timeouts: NodeTimeouts = SHORT): Promise<Target> {
+export async function startNodeTarget(
+  folder: string,
+  timeouts: NodeTimeouts = SHORT,
+  instanceLength = `${INSTANCE_LIMIT_MIB}MiB`,
+): Promise<Target> {
   const config = join(folder, "node.yaml");
   const { artim, idle, inactivity } = timeouts;
   await writeFile(
@@ -56,7 +62,7 @@ dicom:
   listen: { host: 127.0.0.1, port: 0 }
   callers: [{ aeTitle: "*", from: 127.0.0.1 }]
   acceptDeflated: true
-  limits: { associations: ${ASSOCIATIONS}, instanceLength: ${INSTANCE_LIMIT_MIB}MiB }
+  limits: { associations: ${ASSOCIATIONS}, instanceLength: ${instanceLength} }
   timeouts: { artim: ${artim}, idle: ${idle}, inactivity: ${inactivity} }
 assembly: { quietPeriod: 1h, maximumWait: 24h }
 log: { level: debug }
@@ -67,7 +73,13 @@ log: { level: debug }
   });
   const running = watched("node", child, join(folder, "data", "instances"), timeouts.longestMs);
   const port = await printed(running, /"event":"node\.started".*?"port":(\d+)|"port":(\d+).*"node\.started"/);
-  return { ...running, port };
+  const kept = async (): Promise<readonly Kept[]> => (await running.kept()).filter(({ bytes }) => bytes > 0);
+  const descriptors = async (): Promise<number> => {
+    const files = await filesOf(running.pid);
+    const ahead = new Set((await running.kept()).filter(({ bytes }) => bytes === 0).map(({ path }) => path));
+    return files.filter((path) => !ahead.has(path)).length;
+  };
+  return { ...running, port, kept, descriptors };
 }
 
 /** @param args  such as --fork */
@@ -113,6 +125,7 @@ function watched(
     longestTimeoutMs,
     isAlive: () => child.exitCode === null && child.signalCode === null,
     kept: () => filesIn(folder),
+    descriptors: async () => (await filesOf(child.pid ?? 0)).length,
     output: () => output,
     async [Symbol.asyncDispose]() {
       child.kill("SIGKILL");
@@ -154,16 +167,26 @@ async function filesIn(folder: string): Promise<readonly Kept[]> {
   return files;
 }
 
-/** Linux only: descriptors, memory and processor time of a process. */
-export async function costOf(pid: number): Promise<{ readonly fds: number; readonly rssMb: number }> {
+/** Linux only: what the descriptors of a process are of. */
+async function filesOf(pid: number): Promise<readonly string[]> {
   const fds = await readdir(`/proc/${pid}/fd`);
+  const paths = fds.map((fd) => readlink(`/proc/${pid}/fd/${fd}`).catch(() => undefined));
+  return (await Promise.all(paths)).filter((path) => path !== undefined);
+}
+
+/** Resident memory now, in MB. */
+export async function rssMb(pid: number): Promise<number> {
+  return memoryMb(pid, "VmRSS");
+}
+
+async function memoryMb(pid: number, field: "VmRSS" | "VmHWM"): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, "utf8");
-  return { fds: fds.length, rssMb: Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) / 1024 };
+  return Number(new RegExp(`^${field}:\\s+(\\d+)`, "m").exec(status)?.[1]) / 1024;
 }
 
 /** The largest RSS since the last time this was asked, in MB. */
 export async function peakMb(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, "utf8");
+  const peak = await memoryMb(pid, "VmHWM");
   await writeFile(`/proc/${pid}/clear_refs`, "5").catch(() => {});
-  return Number(/^VmHWM:\s+(\d+)/m.exec(status)?.[1]) / 1024;
+  return peak;
 }

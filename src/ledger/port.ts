@@ -15,11 +15,19 @@ export interface Db {
   query(sql: string, parameters: readonly Cell[]): Promise<readonly Row[]>;
 }
 
+export interface TransactionOptions {
+  /** False: only what is committed later and is durable makes this so, too. */
+  readonly isDurable: boolean;
+}
+
 export interface Store {
   /** Outside a transaction: sees what is committed. */
   readonly db: Db;
-  /** All or nothing; `work` does no I/O other than through `t`. Durable when it resolves. */
-  transaction<T>(work: (t: Db) => Promise<T>): Promise<T>;
+  /**
+   * All or nothing; `work` does no I/O other than through `t`. Durable when it resolves, unless it is said that a power
+   * cut may undo it: then it is not waited for the disk.
+   */
+  transaction<T>(work: (t: Db) => Promise<T>, options?: TransactionOptions): Promise<T>;
 }
 
 export type QueueName = "close" | "infer" | "deliver";

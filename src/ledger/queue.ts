@@ -11,7 +11,7 @@ import { type Backoff, backoffMs } from "../base/backoff.ts";
 import type { Clock } from "../base/clock.ts";
 import { NodeError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
-import type { Db, Job, JobRequest, Queue, QueueName, Store, WorkOptions } from "./port.ts";
+import type { Db, Job, JobRequest, Queue, QueueName, Row, Store, WorkOptions } from "./port.ts";
 
 const RETRY: Backoff = { firstMs: 1_000, capMs: 15 * 60_000 };
 
@@ -139,7 +139,8 @@ class Workers {
 
   async #take(now: number): Promise<{ id: number; key: string; attempt: number } | undefined> {
     const { store, queue, options } = this.#parts;
-    const [row] = await store.transaction((t) =>
+    // Undone by a power cut it is ready again, as it would be anyway.
+    const take = (t: Db): Promise<readonly Row[]> =>
       t.query(
         `UPDATE job SET state = 'active', attempt = attempt + 1 WHERE id = (
            SELECT id FROM job j WHERE queue = $1 AND state = 'ready' AND run_at <= $2
@@ -148,8 +149,8 @@ class Workers {
            ORDER BY priority DESC, run_at, id LIMIT 1)
          RETURNING id, key, attempt`,
         [queue, now, options.perGroup ?? options.concurrency],
-      ),
-    );
+      );
+    const [row] = await store.transaction(take, { isDurable: false });
     return row
       ? { id: Number(row["id"]), key: String(row["key"]), attempt: Number(row["attempt"]) }
       : undefined;

@@ -17,7 +17,7 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { promisify } from "node:util";
 import { NodeError } from "../base/errors.ts";
 import { SharedFlush } from "../base/shared-flush.ts";
-import type { Cell, Db, Row, Store } from "./port.ts";
+import type { Cell, Db, Row, Store, TransactionOptions } from "./port.ts";
 import { MIGRATIONS } from "./schema.ts";
 
 export interface SqliteStore extends Store, Disposable {
@@ -30,6 +30,7 @@ export interface SqliteOptions {
   readonly sync: "on" | "off";
 }
 
+const DURABLE: TransactionOptions = { isDurable: true };
 const SQLITE_BUSY = 5;
 const flushData = promisify(fdatasync);
 
@@ -110,9 +111,9 @@ class Sqlite implements SqliteStore {
 
   readonly db: Db = { query: (sql, parameters) => this.#inLine(async () => this.#run(sql, parameters)) };
 
-  async transaction<T>(work: (t: Db) => Promise<T>): Promise<T> {
+  async transaction<T>(work: (t: Db) => Promise<T>, options = DURABLE): Promise<T> {
     const { result, isChanged } = await this.#inLine(() => this.#commit(work));
-    if (isChanged) await this.#flushed();
+    if (isChanged && options.isDurable) await this.#flushed();
     return result;
   }
 

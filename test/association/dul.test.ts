@@ -4,7 +4,7 @@
  * Each is played against a node that runs as in use; after each the node is looked at (dul/suite.ts). Here the
  * time-outs are as short as they can be; with those of the default config: dul.heavy.test.ts.
  */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -41,4 +41,15 @@ test("peers that stop, trickle or say nothing are let go when their time is up",
 test.each(OTHERS.map((one) => [one.id, one.name, one] as const))("%s %s", async (_id, _name, one) => {
   const { verdict, seen, detail } = await play(one, target);
   expect({ verdict, seen, detail }).toEqual({ verdict: "ok", seen: one.answer, detail: undefined });
+});
+
+test("after all of it no log line holds what was in an image, and only the owner can read what is kept", async () => {
+  expect(target.output()).not.toContain("Nobody");
+  expect(target.output()).not.toContain("forged");
+  const files = await target.kept();
+  expect(files.length).toBeGreaterThan(20);
+  const modes = await Promise.all(files.map(async ({ path }) => (await stat(path)).mode & 0o777));
+  expect(new Set(modes)).toEqual(new Set([0o600]));
+  for (const name of ["data", "data/instances"])
+    expect([name, (await stat(join(folder, name))).mode & 0o777]).toEqual([name, 0o700]);
 });

@@ -13,6 +13,8 @@ import { type AeTitle, parseAeTitle } from "../../src/dicom/ae-title.ts";
 export interface Kept {
   readonly request: StoreRequest;
   readonly fragments: Uint8Array[];
+  /** As they were given, not copied. */
+  readonly lent: Uint8Array[];
   bytes: number;
   state: "open" | "finished" | "discarded";
 }
@@ -39,13 +41,14 @@ export class Keeper implements StorageHandler {
   open(request: StoreRequest): InstanceSink | number {
     const status = this.answer();
     if (status !== 0) return status;
-    const kept: Kept = { request, fragments: [], bytes: 0, state: "open" };
+    const kept: Kept = { request, fragments: [], lent: [], bytes: 0, state: "open" };
     this.kept.push(kept);
     let drained: Promise<void> | undefined;
     return {
       write: (fragment) => {
         if (kept.state !== "open") throw new Error("written after the end");
         kept.bytes += fragment.length;
+        kept.lent.push(fragment);
         if (this.keepsBytes) kept.fragments.push(Buffer.from(fragment));
         drained = this.full(kept);
         this.#changed();

@@ -72,6 +72,17 @@ test("an instance reaches the handler with what is known of it, and is answered 
   expect(scp.lines.at(-1)).toMatchObject({ event: "association.closed", instances: 1, bytes: 17 });
 });
 
+test("the memory of what came is given back at once: a handler that keeps without a copy keeps nothing", async () => {
+  const keeper = new Keeper();
+  await using scp = await startScp(keeper);
+  const peer = await open(scp.port);
+  peer.send(store(1, "1.2.3.4", Buffer.alloc(100_000, 7)));
+  expect(statusOf(await peer.response())).toBe(0);
+  expect(keeper.dataSet(0)).toEqual(Buffer.alloc(100_000, 7));
+  expect(keeper.kept[0]?.lent.map(({ length }) => length)).toEqual(keeper.kept[0]?.lent.map(() => 0));
+  await release(peer);
+});
+
 test("the acceptance announces our own PDU length, whatever the peer's is, and answers each context by its id", async () => {
   await using scp = await startScp(new Keeper());
   const peer = await RawPeer.connect(scp.port);

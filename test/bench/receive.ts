@@ -4,7 +4,7 @@
  * (raw-sender.ts), TCP_NODELAY everywhere, rounds in turn. Rates are medians; processor time and memory are the
  * server's. Others who use the machine make rates uncertain; processor time less.
  *
- *   npm run bench -- receive [ROUNDS] [LOAD]
+ *   npm run bench -- receive [ROUNDS] [LOAD]     with PROFILE=FOLDER the node leaves its CPU profiles there
  */
 import { tempFolder } from "../support/temp.ts";
 import { type Load, sendLoad } from "./raw-sender.ts";

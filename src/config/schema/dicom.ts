@@ -28,11 +28,11 @@ const caller = section({
 const limits = section({
   associations: whole(1, 1000)
     .prefault(25)
-    .describe("Associations open at a time; more are rejected, the peer tries later."),
+    .describe("Associations open at a time; more are rejected for now (2/3/2), and the peer tries later."),
   associationsPerPeer: whole(1, 1000).prefault(25).describe("The same for one peer address."),
   pduLength: bytes("4KiB", "1MiB")
     .prefault("128KiB")
-    .describe("Longest P-DATA-TF PDU taken, announced to the peer (PS3.8 D.1)."),
+    .describe("Longest P-DATA-TF PDU taken, announced to the peer (PS3.8 D.1); a longer one is aborted."),
   associateLength: bytes("4KiB", "4MiB")
     .prefault("256KiB")
     .describe("Longest A-ASSOCIATE-RQ PDU taken; a longer one is aborted."),

@@ -47,7 +47,7 @@ export class Spares implements AsyncDisposable {
   async create(): Promise<NewFile> {
     const id = randomUUID() as string as FileId;
     const path = this.#pathOf(id);
-    return { id, path, file: await openFile(path, "wx", 0o600) };
+    return { id, path, file: await openFile(path, "wx+", 0o600) };
   }
 
   /** Cannot reject: without spares the next instance meets the trouble itself, and is answered so. */

@@ -5,17 +5,20 @@
  * Out:  a file that is durable, or none.
  *
  * Back-pressure: at most PENDING_BLOCKS wait for the disk; then write() asks to wait. While a block is written the
- * next one fills, and a digest is made of it. A write or a flush that failed is not asked again: the instance fails.
+ * next one fills. A write or a flush that failed is not asked again: the instance fails.
  */
 import { createHash, type Hash } from "node:crypto";
 import { unlink } from "node:fs/promises";
 import { NodeError } from "../base/errors.ts";
 import type { FileId } from "../ledger/records.ts";
 import { BLOCK_BYTES, type Blocks } from "./blocks.ts";
+import type { Range } from "./digest.ts";
 import { closeFile, flushData, writeAll } from "./files.ts";
 import type { NewFile } from "./spares.ts";
 
 const PENDING_BLOCKS = 6;
+/** Its digest takes less than asking a thread for it. */
+const SHORT_BYTES = 64 * 1024;
 
 export interface Written {
   readonly id: FileId;
@@ -34,6 +37,8 @@ export interface SpoolFileParts {
   readonly create: () => Promise<NewFile>;
   /** Makes the name of a new file durable; undefined: nothing is flushed, neither that nor the file. */
   readonly flushFolder: (() => Promise<void>) | undefined;
+  /** Makes the digest of a long instance elsewhere, while it is flushed. */
+  readonly digest: (range: Range) => Promise<string>;
 }
 
 export class SpoolFile {
@@ -41,7 +46,8 @@ export class SpoolFile {
   readonly #created: Promise<NewFile>;
   /** The folder has the file's name, durably. */
   readonly #named: Promise<void>;
-  readonly #hash: Hash = createHash("sha256");
+  /** Undefined where the digest is made elsewhere. */
+  readonly #hash: Hash | undefined;
   /** What fills; the blocks before it are in #full, in order, or being written. */
   #block: Buffer;
   #filled = 0;
@@ -60,6 +66,7 @@ export class SpoolFile {
   constructor(parts: SpoolFileParts) {
     this.#parts = parts;
     const { head, blocks, spare, create, flushFolder } = parts;
+    this.#hash = flushFolder ? undefined : createHash("sha256");
     this.#created = spare ? Promise.resolve(spare) : create();
     this.#named = spare ? Promise.resolve() : this.#created.then(flushFolder ?? (() => {}));
     this.#named.catch((error: unknown) => {
@@ -97,8 +104,8 @@ export class SpoolFile {
 
   /** Durable when it resolves. @throws NodeError STORAGE_FULL, STORAGE_FAILED; the file is gone then */
   async finish(): Promise<Written> {
-    const { id, path } = await this.#finished();
-    return { id, path, bytes: this.#bytes, sha256: this.#hash.digest("hex") };
+    const { id, path, sha256 } = await this.#finished();
+    return { id, path, bytes: this.#bytes, sha256 };
   }
 
   /** Also of one that is finished. Never rejects: what cannot be removed now is removed at the next start. */
@@ -116,7 +123,7 @@ export class SpoolFile {
     }
   }
 
-  async #finished(): Promise<NewFile> {
+  async #finished(): Promise<NewFile & { readonly sha256: string }> {
     try {
       await this.#writing;
       if (this.#failure !== undefined) throw this.#failure;
@@ -126,15 +133,26 @@ export class SpoolFile {
       this.#hashBlock(last);
       await writing;
       const { flushFolder } = this.#parts;
-      await Promise.all([flushFolder && flushData(created.file), this.#named]);
+      const flushing = Promise.all([flushFolder && flushData(created.file), this.#named]);
+      const [digest, flushed] = await Promise.allSettled([this.#digestOf(created.file), flushing]);
+      if (flushed.status === "rejected") throw flushed.reason;
+      if (digest.status === "rejected") throw digest.reason;
       this.#state = "finished";
       await this.#letGo();
       closeFile(created.file).catch(() => {}); // all of it is on the disk
-      return created;
+      return { ...created, sha256: digest.value };
     } catch (cause) {
       await this.discard();
       throw storageError(cause);
     }
+  }
+
+  /** Where the flush takes its time anyway, a thread makes the digest meanwhile; a short one is made at once. */
+  async #digestOf(file: number): Promise<string> {
+    if (this.#hash) return this.#hash.digest("hex");
+    const [from, to] = [this.#headBytes, this.#headBytes + this.#bytes];
+    if (this.#bytes > SHORT_BYTES) return this.#parts.digest({ file, from, to });
+    return createHash("sha256").update(this.#first.subarray(from, to)).digest("hex");
   }
 
   /** The blocks are free when nothing is written any more. */
@@ -155,7 +173,7 @@ export class SpoolFile {
   }
 
   #hashBlock(block: Uint8Array): void {
-    this.#hash.update(this.#hashedFirst ? block : block.subarray(this.#headBytes));
+    this.#hash?.update(this.#hashedFirst ? block : block.subarray(this.#headBytes));
     this.#hashedFirst = true;
   }
 

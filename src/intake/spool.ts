@@ -9,8 +9,10 @@
 import { type FileHandle, mkdir, open, readdir, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { SharedFlush } from "../base/shared-flush.ts";
+import { WorkerPool } from "../base/worker-pool.ts";
 import type { FileId } from "../ledger/records.ts";
 import { Blocks } from "./blocks.ts";
+import { DIGEST } from "./digest.ts";
 import { Spares } from "./spares.ts";
 import { SpoolFile } from "./spool-file.ts";
 
@@ -27,6 +29,8 @@ export class Spool implements AsyncDisposable {
   readonly #isDurable: boolean;
   readonly #blocks = new Blocks();
   readonly #spares: Spares;
+  /** A thread for digests alone: images may keep the others busy for minutes. It starts with the first instance. */
+  readonly #digests = new WorkerPool(1);
   /** Of the folder. */
   readonly #flush: SharedFlush;
 
@@ -58,6 +62,7 @@ export class Spool implements AsyncDisposable {
       spare: this.#spares.take(),
       create: () => this.#spares.create(),
       flushFolder: this.#isDurable ? () => this.#flush.flushed() : undefined,
+      digest: (range) => this.#digests.run(DIGEST, range),
     });
   }
 
@@ -84,6 +89,7 @@ export class Spool implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#spares[Symbol.asyncDispose]();
+    await this.#digests[Symbol.asyncDispose]();
     await this.#flush.ended();
     await this.#handle.close();
   }

@@ -5,6 +5,7 @@
  */
 import { access, constants, mkdir, open, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { Credentials } from "./association/credentials.ts";
 import { listen } from "./association/scp.ts";
 import { associate } from "./association/scu.ts";
 import type { Clock } from "./base/clock.ts";
@@ -46,6 +47,10 @@ export interface RunningNode extends AsyncDisposable {
   readonly httpPort?: number;
   /** Of the DICOM listener; what the system chose if the config says 0. */
   readonly port: number;
+  /** Undefined without TLS. */
+  readonly tlsPort: number | undefined;
+  /** Takes up keys, certificates and authorities that have changed. Never rejects. */
+  reloadCertificates(): Promise<void>;
 }
 
 /** Series that may be looked at at once, and runs and deliveries that may wait for their turn in memory. */
@@ -58,7 +63,10 @@ const DELIVERIES_PER_DESTINATION = 1;
 /** Parts of the time a stop may take: running inferences may end, then what is being sent. */
 const GRACE = { infer: 1 / 3, deliver: 1 / 6 } as const;
 
-/** @throws NodeError DATA_FOLDER_UNUSABLE, DATA_FOLDER_IN_USE, LEDGER_FAILED, LISTEN_FAILED, CONFIG_INVALID */
+/**
+ * @throws NodeError DATA_FOLDER_UNUSABLE, DATA_FOLDER_IN_USE, LEDGER_FAILED, TLS_FILES_UNUSABLE, LISTEN_FAILED,
+ *         CONFIG_INVALID
+ */
 export async function startNode(config: Config, given: System): Promise<RunningNode> {
   const observers = new Set<Observer>();
   const log = observedLog(given.log, observers);
@@ -85,7 +93,12 @@ export async function startNode(config: Config, given: System): Promise<RunningN
   await syncFolder(dataDir); // or its folders could be gone after a power cut
   const pool = parts.use(new WorkerPool(config.node.workers));
   warm(pool).catch((error: unknown) => log.debug("node.not-warm", { error }));
-  const courier = parts.use(createCourier(associateOnce, { ...system, pool }));
+  const credentials = new Map<string, Credentials>();
+  for (const { name, tls } of config.destinations.values()) {
+    if (tls)
+      credentials.set(name, parts.use(await Credentials.open(tls.files, `destinations.${name}.tls`, system)));
+  }
+  const courier = parts.use(createCourier(associateWith(config, credentials), { ...system, pool }));
   const inference = parts.use(createInference(config, { ...system, pool }));
 
   const rules = compileRules(config.rules);
@@ -135,6 +148,13 @@ export async function startNode(config: Config, given: System): Promise<RunningN
   const release = parts.move();
   return {
     port: scp.port,
+    tlsPort: scp.tlsPort,
+    async reloadCertificates() {
+      await Promise.all([
+        scp.reloadCertificates(),
+        ...Array.from(credentials.values(), (one) => one.reload()),
+      ]);
+    },
     ...(http && { httpPort: http.port }),
     [Symbol.asyncDispose]: () => release.disposeAsync(),
   };
@@ -191,11 +211,20 @@ async function syncFolder(path: string): Promise<void> {
 }
 
 /** A context for each syntax that an object can be sent in: the peer cannot choose another. */
-const associateOnce: Associate = (destination, context, { signal }) =>
-  associate(destination, {
-    callingAeTitle: destination.callingAeTitle,
-    contexts: [context],
-    connectTimeoutMs: destination.connectTimeoutMs,
-    answerTimeoutMs: destination.answerTimeoutMs,
-    signal,
-  });
+function associateWith(config: Config, credentials: ReadonlyMap<string, Credentials>): Associate {
+  return (destination, context, { signal }) => {
+    const own = credentials.get(destination.name);
+    const { serverName } = config.destinations.get(destination.name)?.tls ?? {};
+    const tls = own && { credentials: own, ...(serverName !== undefined && { serverName }) };
+    return associate(
+      { ...destination, ...(tls && { tls }) },
+      {
+        callingAeTitle: destination.callingAeTitle,
+        contexts: [context],
+        connectTimeoutMs: destination.connectTimeoutMs,
+        answerTimeoutMs: destination.answerTimeoutMs,
+        signal,
+      },
+    );
+  };
+}

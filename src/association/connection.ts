@@ -5,7 +5,9 @@
  * written in one turn of the event loop leaves in one system call, uncopied.
  */
 import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import type { Wait } from "./pdu-reader.ts";
+import { tlsFaultOf } from "./tls-fault.ts";
 
 /** None of these may throw, and the promises do not reject. */
 export interface ConnectionUser {
@@ -25,6 +27,11 @@ export interface ConnectionUser {
 
 /** More than this is not to be queued on one socket. */
 const QUEUE_BYTES = 1024 * 1024;
+
+/** The event of a socket that is connecting after which bytes may be sent: TCP alone is no secured connection. */
+export function connectionEvent(socket: Socket): "connect" | "secureConnect" {
+  return socket instanceof TLSSocket ? "secureConnect" : "connect";
+}
 
 export class Connection {
   readonly #socket: Socket;
@@ -47,7 +54,7 @@ export class Connection {
       .on("end", () => socket.destroy()) // a peer that has said all is gone: there is no half-closed association
       .on("timeout", () => user.stalled())
       .on("error", (error: NodeJS.ErrnoException) => {
-        this.#error ??= error.code ?? error.message;
+        this.#error ??= tlsFaultOf(error.code) ?? error.code ?? error.message;
       })
       .on("drain", () => this.#moveOn())
       .on("close", () => {

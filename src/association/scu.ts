@@ -7,7 +7,8 @@
  * Each transfer syntax is proposed in a context of its own, so the peer can refuse one, but never choose another
  * than the one the bytes are in.
  */
-import { connect } from "node:net";
+import { connect, isIP, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { AeTitle } from "../dicom/ae-title.ts";
 import type { TransferSyntaxUid } from "../dicom/uid.ts";
@@ -17,12 +18,24 @@ import {
   encodeAssociateRequest,
   MAX_CONTEXTS,
 } from "./associate-pdu.ts";
+import { connectionEvent } from "./connection.ts";
+import type { Credentials } from "./credentials.ts";
 import { type Instance, Requestor, type StoreAnswer } from "./requestor.ts";
+import { TLS_OPTIONS } from "./tls-profile.ts";
 
 export interface Peer {
   readonly aeTitle: AeTitle;
   readonly host: string;
   readonly port: number;
+  /** Nothing is sent in clear, not even on request. */
+  readonly tls?: PeerTls;
+}
+
+interface PeerTls {
+  /** `ca`, and `cert` with `key` where the peer wants to know who calls. */
+  readonly credentials: Credentials;
+  /** The name its certificate must have; by default the host. */
+  readonly serverName?: string;
 }
 
 export interface ProposedContext {
@@ -76,7 +89,7 @@ export async function associate(
     contexts: proposals,
     maxPduBytes: LIMITS.pduBytes,
   });
-  const socket = connect({ host: peer.host, port: peer.port, noDelay: true });
+  const socket = socketTo(peer);
   const requestor = new Requestor(socket, {
     clock,
     limits: LIMITS,
@@ -91,8 +104,8 @@ export async function associate(
   using limits = new DisposableStack();
   const limit = (ms: number, what: string): Disposable =>
     limits.use(clock.after(ms, () => requestor.giveUp(`${what} within ${ms} ms`)));
-  const connecting = limit(connectTimeoutMs, "no connection");
-  socket.once("connect", () => {
+  const connecting = limit(connectTimeoutMs, peer.tls ? "no TLS connection" : "no connection");
+  socket.once(connectionEvent(socket), () => {
     connecting[Symbol.dispose]();
     limit(answerTimeoutMs, "no answer to the association request");
   });
@@ -106,6 +119,22 @@ export async function associate(
     throw error;
   }
   return requestor;
+}
+
+/** Under TLS a peer whose certificate does not hold gets no byte beyond the handshake. */
+function socketTo({ host, port, tls }: Peer): Socket {
+  if (!tls) return connect({ host, port, noDelay: true });
+  const { credentials, serverName = host } = tls;
+  const socket = connectTls({
+    ...TLS_OPTIONS,
+    ...credentials.material,
+    host,
+    port,
+    rejectUnauthorized: true,
+    // An address is no name for the extension (RFC 6066, 3), but is checked in the certificate all the same.
+    ...(isIP(serverName) === 0 && { servername: serverName }),
+  });
+  return socket.setNoDelay(true);
 }
 
 function proposalsOf(contexts: readonly ProposedContext[]): readonly ContextProposal[] {

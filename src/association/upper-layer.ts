@@ -10,7 +10,7 @@
  */
 import type { Socket } from "node:net";
 import type { Clock } from "../base/clock.ts";
-import { Connection, type ConnectionUser } from "./connection.ts";
+import { Connection, type ConnectionUser, connectionEvent } from "./connection.ts";
 import { AbortReason, AbortSource } from "./dimse.ts";
 import { type Indication, received } from "./indication.ts";
 import {
@@ -99,7 +99,7 @@ export class UpperLayer {
     return upper;
   }
 
-  /** Takes over a socket that is connecting; A-ASSOCIATE-RQ follows when it has connected: Sta4, Sta5. */
+  /** Takes over a socket that is connecting; A-ASSOCIATE-RQ follows when it has, secured if need be: Sta4, Sta5. */
   static request(
     socket: Socket,
     user: UpperLayerUser,
@@ -107,7 +107,9 @@ export class UpperLayer {
   ): UpperLayer {
     const upper = new UpperLayer(socket, "requestor", user, settings);
     upper.#happen("associate request");
-    socket.once("connect", () => upper.#happen("transport connected", { pdu: [settings.request] }));
+    socket.once(connectionEvent(socket), () =>
+      upper.#happen("transport connected", { pdu: [settings.request] }),
+    );
     return upper;
   }
 

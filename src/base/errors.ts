@@ -13,6 +13,7 @@ const FAILURES = {
   DATA_FOLDER_UNUSABLE: "permanent",
   DATA_FOLDER_IN_USE: "permanent",
   LISTEN_FAILED: "permanent",
+  TLS_FILES_UNUSABLE: "permanent",
 
   STORAGE_FULL: "transient",
   STORAGE_FAILED: "transient",

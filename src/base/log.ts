@@ -41,6 +41,9 @@ export interface LogFields {
   readonly elapsedMs?: number;
   readonly waitMs?: number;
   readonly path?: string;
+  /** The name of a setting, such as dicom.tls. */
+  readonly setting?: string;
+  readonly daysLeft?: number;
   readonly error?: unknown;
 }
 

@@ -2,7 +2,8 @@
  * `isocenter start`: runs the node until it is told to stop.
  *
  * The first SIGTERM or SIGINT refuses new associations and lets what runs end, within `node.stopWithin`; a second
- * one, or the end of that time, ends the process at once. Nothing acknowledged is lost either way.
+ * one, or the end of that time, ends the process at once. Nothing acknowledged is lost either way. SIGHUP takes up
+ * TLS files that have changed.
  */
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -31,10 +32,18 @@ export async function start(file: string | undefined, print: (line: string) => v
   void stopped.then(() => setTimeout(() => process.exit(1), config.node.stopWithinMs).unref());
   try {
     await using node = await startNode(config, { log, clock: systemClock });
+    process.on("SIGHUP", () => void node.reloadCertificates());
     const { aeTitle: calledAeTitle, host } = config.dicom;
     log.info("node.started", { calledAeTitle, host, port: node.port, path: config.node.dataDir });
     if (config.http && node.httpPort !== undefined)
       log.info("http.started", { host: config.http.host, port: node.httpPort });
+    if (node.tlsPort !== undefined) {
+      log.info("node.listens-tls", {
+        calledAeTitle,
+        host: config.dicom.tls?.host ?? host,
+        port: node.tlsPort,
+      });
+    }
     if (config.log.format === "pretty") welcome(config, { path, port: node.port, print });
     const signal = await stopped;
     log.info("node.stopping", { signal });

@@ -8,7 +8,7 @@ import { suggestion } from "../routing/nearest.ts";
 import { segmentFindings } from "./cross-segments.ts";
 import { LABEL_PRESETS, labelPreset } from "./presets.ts";
 import type { Finding } from "./problems.ts";
-import { LISTEN_DEFAULT } from "./schema/dicom.ts";
+import { LISTEN_DEFAULT, TLS_LISTEN_DEFAULT } from "./schema/dicom.ts";
 import type { Path } from "./source.ts";
 import { entries, type Group, group, list } from "./written.ts";
 
@@ -25,6 +25,9 @@ export function crossCheck(written: unknown): readonly Finding[] {
     ...loops(config),
     ...openDoor(config),
     ...silentNotifications(config),
+    ...tlsPairs(config),
+    ...tlsListener(config),
+    ...callersCertificates(config),
   ];
 }
 
@@ -95,10 +98,11 @@ function modelFiles(config: Group): readonly Finding[] {
 
 /** A result sent to ourselves would be a new series, and so on for ever. */
 function loops(config: Group): readonly Finding[] {
-  const listen = { ...LISTEN_DEFAULT, ...group(group(config["dicom"])["listen"]) };
+  const listeners = listenersOf(config);
   return entries(config["destinations"]).flatMap(([name, { host, port }]) => {
-    if (port !== listen.port || typeof host !== "string" || !reaches(host, listen.host)) return [];
-    const message = `${host}:${port} is this node's own listener; results would come back as new series`;
+    const isOwn = (own: Group): boolean => port === own["port"] && reaches(host, own["host"]);
+    if (!listeners.some(isOwn)) return [];
+    const message = `${String(host)}:${String(port)} is this node's own listener; results would come back as new series`;
     return [onValue(["destinations", name, "port"], message)];
   });
 }
@@ -119,11 +123,51 @@ function silentNotifications({ notifications }: Group): readonly Finding[] {
     if (webhook !== undefined || email !== undefined) return [];
     const message = "tells nobody: it needs webhook or email, or both";
     return [onValue(["notifications", at], message)];
+function listenersOf(config: Group): readonly Group[] {
+  const { listen, tls } = group(config["dicom"]);
+  const plain = { ...LISTEN_DEFAULT, ...group(listen) };
+  return tls === undefined ? [plain] : [plain, { ...TLS_LISTEN_DEFAULT, ...group(tls) }];
+}
+
+function tlsListener(config: Group): readonly Finding[] {
+  const { tls } = group(config["dicom"]);
+  const [plain, secure] = listenersOf(config);
+  if (tls === undefined || !plain || !secure) return [];
+  const findings: Finding[] = [];
+  if (secure["mutual"] !== false && !Object.hasOwn(secure, "ca")) {
+    const message = "is missing: the authorities whose certificates callers may show; or mutual: false";
+    findings.push({ path: ["dicom", "tls"], part: "key", message: `ca ${message}` });
+  }
+  if (secure["port"] === plain["port"] && plain["port"] !== 0) {
+    findings.push(onValue(["dicom", "tls", "port"], "is the port of dicom.listen; TLS needs its own"));
+  }
+  return findings;
+}
+
+/** A certificate is of no use without its key, and a key without its certificate. */
+function tlsPairs(config: Group): readonly Finding[] {
+  return entries(config["destinations"]).flatMap(([name, { tls }]) => {
+    const has = (key: string): boolean => Object.hasOwn(group(tls), key);
+    if (has("cert") === has("key")) return [];
+    const [there, missing] = has("cert") ? ["cert", "key"] : ["key", "cert"];
+    const message = `needs ${missing} beside it`;
+    return [{ path: ["destinations", name, "tls", there], part: "key", message } as const];
+  });
+}
+
+function callersCertificates(config: Group): readonly Finding[] {
+  const { callers, tls } = group(config["dicom"]);
+  const asks = tls !== undefined && group(tls)["mutual"] !== false;
+  return list(callers).flatMap((caller, at) => {
+    if (asks || !Object.hasOwn(group(caller), "certificate")) return [];
+    const message = "nobody is asked for a certificate: dicom.tls with mutual is needed";
+    return [{ path: ["dicom", "callers", at, "certificate"], part: "key", message } as const];
   });
 }
 
 /** As far as it can be told without asking the machine for its addresses. */
-function reaches(host: string, listening: string): boolean {
+function reaches(host: unknown, listening: unknown): boolean {
+  if (typeof host !== "string" || typeof listening !== "string") return false;
   if (host.toLowerCase() === listening.toLowerCase()) return true;
   return isLoopback(host) && (isLoopback(listening) || listening === "0.0.0.0" || listening === "::");
 }

@@ -44,14 +44,23 @@ export function toConfig(
   machine: Surroundings,
 ) {
   const { aeTitle, dataDir, workers = Math.min(MOST_WORKERS, machine.cores) } = node;
-  const { listen, ...association } = dicom;
+  const { listen, tls, ...association } = dicom;
+  const located = <Tls extends { readonly files: Files }>(tls: Tls): Tls => ({
+    ...tls,
+    files: mapped(tls.files, machine.absolute),
+  });
   return {
     ...rest,
     node: { ...node, workers, dataDir: machine.absolute(dataDir) },
     log: { ...log, ...(log.file && { file: { ...log.file, path: machine.absolute(log.file.path) } }) },
     audit: { ...audit, aeTitle, ...(audit.syslog && { syslog: absoluteFiles(audit.syslog, machine) }) },
-    dicom: { aeTitle, ...listen, ...association },
-    destinations: byName(destinations, (name, entry) => ({ callingAeTitle: aeTitle, ...entry, name })),
+    dicom: { aeTitle, ...listen, ...association, ...(tls && { tls: located(tls) }) },
+    destinations: byName(destinations, (name, { tls, ...entry }) => ({
+      callingAeTitle: aeTitle,
+      ...entry,
+      ...(tls && { tls: located(tls) }),
+      name,
+    })),
     models: byName(models, (name, entry) => ({ ...entry, name })),
   };
 }
@@ -63,6 +72,12 @@ type Syslog = NonNullable<Settings["audit"]["syslog"]>;
 function absoluteFiles({ host, port, ...files }: Syslog, machine: Surroundings): Syslog {
   const paths = Object.entries(files).map(([name, path]) => [name, machine.absolute(path)]);
   return { host, port, ...Object.fromEntries(paths) };
+}
+
+type Files = Readonly<Record<string, string>>;
+
+function mapped<Of extends Files>(files: Of, change: (path: string) => string): Of {
+  return Object.fromEntries(Object.entries(files).map(([kind, path]) => [kind, change(path)])) as Of;
 }
 
 function byName<Entry, Named>(

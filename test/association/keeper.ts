@@ -98,6 +98,10 @@ interface Line extends LogFields {
 
 export interface TestScp extends AsyncDisposable {
   readonly port: number;
+  readonly tlsPort: number;
+  reloadCertificates(): Promise<void>;
+  /** The next line with this event that is not there yet. */
+  said(event: string): Promise<Line>;
   readonly lines: readonly Line[];
 }
 
@@ -111,6 +115,8 @@ export interface Overrides {
   readonly callers?: ScpSettings["callers"];
   readonly acceptDeflated?: boolean;
   readonly port?: number;
+  /** Beside the plain listener, on a free port of 127.0.0.1. */
+  readonly tls?: Pick<NonNullable<ScpSettings["tls"]>, "files"> & { mutual?: boolean; handshakeMs?: number };
   readonly clock?: Clock;
   readonly limits?: Partial<ScpSettings["limits"]>;
   readonly timeouts?: Partial<ScpSettings["timeouts"]>;
@@ -119,13 +125,21 @@ export interface Overrides {
 /** Called ISOCENTER, on a free port of 127.0.0.1; anybody may call. */
 export async function startScp(handler: StorageHandler, overrides: Overrides = {}): Promise<TestScp> {
   const lines: Line[] = [];
-  const note = (event: string, fields: LogFields): void => void lines.push({ event, ...fields });
+  const waiting = new Set<{ readonly event: string; readonly resolve: (line: Line) => void }>();
+  const note = (event: string, fields: LogFields): void => {
+    const line = { event, ...fields };
+    lines.push(line);
+    for (const one of waiting) if (one.event === event && waiting.delete(one)) one.resolve(line);
+  };
   const log: Log = { debug: note, info: note, warn: note, error: note };
   const scp: Scp = await listen(
     {
       aeTitle: aeTitle("ISOCENTER"),
       host: "127.0.0.1",
       port: overrides.port ?? 0,
+      ...(overrides.tls && {
+        tls: { host: "127.0.0.1", port: 0, mutual: true, handshakeMs: 10_000, ...overrides.tls },
+      }),
       callers: overrides.callers ?? [{ aeTitle: "*", from: "*" }],
       acceptDeflated: overrides.acceptDeflated ?? false,
       limits: {
@@ -142,5 +156,12 @@ export async function startScp(handler: StorageHandler, overrides: Overrides = {
     handler,
     { log, clock: overrides.clock ?? systemClock },
   );
-  return { port: scp.port, lines, [Symbol.asyncDispose]: () => scp[Symbol.asyncDispose]() };
+  return {
+    port: scp.port,
+    tlsPort: scp.tlsPort ?? 0,
+    reloadCertificates: () => scp.reloadCertificates(),
+    said: (event) => new Promise((resolve) => void waiting.add({ event, resolve })),
+    lines,
+    [Symbol.asyncDispose]: () => scp[Symbol.asyncDispose](),
+  };
 }

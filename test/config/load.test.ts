@@ -353,7 +353,7 @@ test("check prints every problem with its place, or OK and what the config says"
     [
       `${path}:1:1: node: is missing: the settings aeTitle, dataDir, reserve, sync, workers, stopWithin`,
       `${path}:1:1: nod: unknown key "nod"; did you mean node?`,
-      `${path}:2:8: dicom: found 3, allowed: the settings listen, callers, acceptDeflated, limits, timeouts`,
+      `${path}:2:8: dicom: found 3, allowed: the settings listen, tls, callers, acceptDeflated, limits, timeouts`,
     ],
   ]);
   expect(

@@ -1,11 +1,13 @@
 /** Settings of the DICOM listener: where, for whom, within which limits. */
 import { isIP } from "node:net";
+import * as z from "zod";
 import type { AeTitle } from "../../dicom/ae-title.ts";
 import { parseAeTitle } from "../../dicom/ae-title.ts";
 import { SEQUENCE_DEPTH_LIMIT } from "../../dicom/constants.ts";
-import { bytes, duration, flag, host, listOf, section, text, whole } from "../kinds.ts";
+import { bytes, duration, flag, host, line, listOf, path, section, text, whole } from "../kinds.ts";
 
 export const LISTEN_DEFAULT = { host: "127.0.0.1", port: 11112 } as const;
+export const TLS_LISTEN_DEFAULT = { host: "127.0.0.1", port: 2762 } as const;
 
 const listen = section({
   host: host()
@@ -16,6 +18,29 @@ const listen = section({
     .describe("TCP port to listen on; 0 takes any that is free."),
 });
 
+const tls = section({
+  host: host()
+    .prefault(TLS_LISTEN_DEFAULT.host)
+    .describe("Address to listen on for TLS; 0.0.0.0 is every one of this machine."),
+  port: whole(0, 65535)
+    .prefault(TLS_LISTEN_DEFAULT.port)
+    .describe("TCP port to listen on for TLS, beside the plain one; 0 takes any that is free."),
+  cert: path().describe("PEM file of the node's certificate, with those between it and its authority."),
+  key: path().describe("PEM file of its private key, without passphrase."),
+  ca: z.exactOptional(path()).describe("PEM file of the authorities whose certificates callers may show."),
+  crl: z.exactOptional(path()).describe("PEM file of the revocation lists of these authorities."),
+  mutual: flag()
+    .prefault(true)
+    .describe(
+      "Whether a caller must show a certificate; then ca is needed. What is false lets anybody speak TLS.",
+    ),
+  handshakeTimeout: duration("1s", "1m").prefault("10s").describe("How long a TLS handshake may take."),
+}).transform(({ cert, key, ca, crl, handshakeTimeout, ...rest }) => ({
+  ...rest,
+  handshakeMs: handshakeTimeout,
+  files: { cert, key, ...(ca !== undefined && { ca }), ...(crl !== undefined && { crl }) },
+}));
+
 const caller = section({
   aeTitle: text<AeTitle | "*">('an AE title of 1 to 16 characters, or "*"', (written) =>
     written === "*" ? "*" : parseAeTitle(written),
@@ -23,6 +48,11 @@ const caller = section({
   from: text('an IP address, a network such as 10.20.0.0/16, or "*"', (written) =>
     written === "*" || isNetwork(written) ? written : undefined,
   ).describe("Where it may call from."),
+  certificate: z
+    .exactOptional(line(253))
+    .describe(
+      "A name in the certificate it has to show under TLS: the Common Name, or a DNS name, IP or e-mail address.",
+    ),
 });
 
 const limits = section({
@@ -83,6 +113,7 @@ const timeouts = section({
 
 export const dicom = section({
   listen: listen.prefault({}),
+  tls: z.exactOptional(tls),
   callers: listOf("callers", caller),
   acceptDeflated: flag()
     .prefault(false)

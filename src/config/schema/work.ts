@@ -10,6 +10,7 @@ import {
   line,
   listOf,
   named,
+  path,
   type Refuse,
   section,
   text,
@@ -27,12 +28,25 @@ const segmentation = section({
     .describe("For labelmap and fractional: RLE Lossless, where the destination takes it."),
 });
 
+const tls = section({
+  ca: path().describe(
+    "PEM file of the authorities that may vouch for the destination; with it TLS is spoken.",
+  ),
+  cert: z.exactOptional(path()).describe("PEM file of the certificate that the node shows it."),
+  key: z.exactOptional(path()).describe("PEM file of its private key, without passphrase."),
+  crl: z.exactOptional(path()).describe("PEM file of the revocation lists of these authorities."),
+  serverName: z
+    .exactOptional(host())
+    .describe("The name that its certificate must have; by default the host."),
+}).transform(({ serverName, ...files }) => ({ files, ...(serverName !== undefined && { serverName }) }));
+
 const destination = section({
   aeTitle: aeTitle().describe("Called AE title of the destination."),
   host: host().describe("Its host name or address."),
   port: whole(1, 65535).describe("Its TCP port."),
   segmentation: segmentation.prefault({}),
   callingAeTitle: z.exactOptional(aeTitle()).describe("Our AE title towards it; by default node.aeTitle."),
+  tls: z.exactOptional(tls),
   retryFor: duration("1m", "30d").prefault("72h").describe("How long a delivery is tried before it is held."),
   connectTimeout: duration("1s", "5m")
     .prefault("10s")

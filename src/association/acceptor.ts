@@ -16,11 +16,12 @@ import type { Log } from "../base/log.ts";
 import { parseAeTitle } from "../dicom/ae-title.ts";
 import { STATUS } from "../dicom/constants.ts";
 import { APPLICATION_CONTEXT, type AssociateRequest, encodeAssociateAccept } from "./associate-pdu.ts";
-import { type Command, encodeCommand } from "./command.ts";
+import { COMMAND, type Command, encodeCommand } from "./command.ts";
 import { AbortReason } from "./dimse.ts";
 import type { Indication } from "./indication.ts";
 import { MessageReader } from "./message-reader.ts";
 import { type Answer, answerTo, busy, type Context, type Terms } from "./negotiation.ts";
+import { type CommitmentHandler, noticeSink } from "./notice.ts";
 import { operationOf, responseTo } from "./operation.ts";
 import type { Rejection } from "./pdu.ts";
 import type { Wait } from "./pdu-reader.ts";
@@ -33,6 +34,7 @@ export interface AcceptorSettings extends Terms, UpperLayerSettings {
   readonly clock: Clock;
   readonly log: Log;
   readonly handler: StorageHandler;
+  readonly commitment?: CommitmentHandler | undefined;
   readonly places: Places;
   readonly commandBytes: number;
   readonly instanceBytes: number;
@@ -148,6 +150,7 @@ export class Acceptor {
       calledAeTitle,
       applicationContext: APPLICATION_CONTEXT,
       contexts: answer.answers,
+      roles: answer.roles,
       maxPduBytes: this.#settings.limits.pduBytes,
     };
     this.#upper.acceptAssociation(encodeAssociateAccept(accept));
@@ -202,6 +205,12 @@ export class Acceptor {
       if (typeof opened === "number") incoming.status = opened;
       else incoming.sink = opened;
     }
+    const { commitment } = this.#settings;
+    if (operation.kind === "commitment" && commitment) {
+      const { transferSyntaxUid } = context;
+      const notice = { kind: operation.notice, from: association.callingAeTitle, transferSyntaxUid };
+      incoming.sink = noticeSink(notice, commitment);
+    }
     return command.hasDataSet ? undefined : this.#end();
   }
 
@@ -227,7 +236,7 @@ export class Acceptor {
 
   async #finish(incoming: Incoming, sink: InstanceSink): Promise<void> {
     const status = await this.#settle(sink.finish());
-    if (status === STATUS.SUCCESS) {
+    if (status === STATUS.SUCCESS && incoming.command.field === COMMAND.C_STORE_RQ) {
       this.#instances += 1;
       this.#bytes += incoming.bytes;
     }

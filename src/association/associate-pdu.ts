@@ -28,7 +28,7 @@ export interface ContextAnswer {
 }
 
 /** SCP/SCU Role Selection, PS3.7 D.3.3.4: the roles the association's requestor wants to take. */
-interface RoleSelection {
+export interface RoleSelection {
   readonly sopClassUid: string;
   readonly scu: boolean;
   readonly scp: boolean;
@@ -76,7 +76,7 @@ export function decodeAssociateAccept(body: Uint8Array): AssociateAccept {
   return decode(body, ITEM.ANSWER, answerOf);
 }
 
-export function encodeAssociateRequest(request: Omit<AssociateRequest, "protocolVersion" | "roles">): Buffer {
+export function encodeAssociateRequest(request: Omit<AssociateRequest, "protocolVersion">): Buffer {
   const contexts = request.contexts.map((context) =>
     item(ITEM.PROPOSAL, [
       Buffer.from([context.id, 0, 0, 0]),
@@ -87,7 +87,7 @@ export function encodeAssociateRequest(request: Omit<AssociateRequest, "protocol
   return encode(PDU.ASSOCIATE_RQ, request, contexts);
 }
 
-export function encodeAssociateAccept(accept: Omit<AssociateAccept, "protocolVersion" | "roles">): Buffer {
+export function encodeAssociateAccept(accept: Omit<AssociateAccept, "protocolVersion">): Buffer {
   const contexts = accept.contexts.map((context) =>
     item(ITEM.ANSWER, [
       Buffer.from([context.id, 0, context.result, 0]),
@@ -194,7 +194,7 @@ function textOf(bytes: Buffer): string {
 
 function encode(
   type: typeof PDU.ASSOCIATE_RQ | typeof PDU.ASSOCIATE_AC,
-  associate: Omit<Associate<unknown>, "protocolVersion" | "roles">,
+  associate: Omit<Associate<unknown>, "protocolVersion">,
   contexts: readonly Buffer[],
 ): Buffer {
   const fixed = Buffer.alloc(FIXED_BYTES);
@@ -210,6 +210,7 @@ function encode(
     item(ITEM.USER_INFORMATION, [
       item(ITEM.MAX_LENGTH, [maxLength]),
       text(ITEM.IMPLEMENTATION_CLASS_UID, IMPLEMENTATION.CLASS_UID),
+      ...associate.roles.map(roleItem),
       text(ITEM.IMPLEMENTATION_VERSION, IMPLEMENTATION.VERSION_NAME),
     ]),
   ]);
@@ -217,6 +218,15 @@ function encode(
   header.writeUInt8(type, 0);
   header.writeUInt32BE(body.length, 2);
   return Buffer.concat([header, body]);
+}
+
+function roleItem({ sopClassUid, scu, scp }: RoleSelection): Buffer {
+  const uid = Buffer.from(sopClassUid, "latin1");
+  return item(ITEM.ROLE_SELECTION, [
+    Buffer.from([0, uid.length]),
+    uid,
+    Buffer.from([Number(scu), Number(scp)]),
+  ]);
 }
 
 function item(type: number, parts: readonly Buffer[]): Buffer {

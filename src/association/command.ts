@@ -12,6 +12,8 @@ export const COMMAND = {
   C_ECHO_RQ: 0x0030,
   C_ECHO_RSP: 0x8030,
   C_CANCEL_RQ: 0x0fff,
+  N_EVENT_REPORT_RQ: 0x0100,
+  N_ACTION_RQ: 0x0130,
 } as const;
 
 /** Set in the Command Field of every response; the rest is that of its request. */
@@ -34,6 +36,8 @@ export interface Command {
   readonly status?: number | undefined;
   /** (0000,0902) Error Comment. */
   readonly comment?: string | undefined;
+  /** (0000,1002) Event Type ID, or (0000,1008) Action Type ID. */
+  readonly typeId?: number | undefined;
   /** (0000,0800) Command Data Set Type is not 0101H. */
   readonly hasDataSet: boolean;
 }
@@ -51,6 +55,8 @@ const ELEMENT = {
   COMMENT: 0x0902,
   AFFECTED_INSTANCE: 0x1000,
   REQUESTED_INSTANCE: 0x1001,
+  EVENT_TYPE: 0x1002,
+  ACTION_TYPE: 0x1008,
 } as const;
 
 const NO_DATA_SET = 0x0101;
@@ -71,21 +77,28 @@ export function decodeCommand(bytes: Uint8Array): Command {
     priority: numberIn(elements, ELEMENT.PRIORITY),
     status: numberIn(elements, ELEMENT.STATUS),
     comment: text(ELEMENT.COMMENT),
+    typeId: numberIn(elements, ELEMENT.EVENT_TYPE) ?? numberIn(elements, ELEMENT.ACTION_TYPE),
     hasDataSet: (numberIn(elements, ELEMENT.DATA_SET_TYPE) ?? NO_DATA_SET) !== NO_DATA_SET,
   };
 }
 
-/** The SOP class and instance are written as the affected ones; elements in ascending order, as PS3.7 6.3.1 asks. */
+/**
+ * The SOP class and instance are written as the affected ones, but for N-ACTION-RQ, which requests (PS3.7 10.3.4.1);
+ * elements in ascending order, as PS3.7 6.3.1 asks.
+ */
 export function encodeCommand(command: Command): Buffer {
+  const isAction = (command.field & ~RESPONSE_BIT) === COMMAND.N_ACTION_RQ;
+  const requests = command.field === COMMAND.N_ACTION_RQ;
   const elements = Buffer.concat([
-    uid(ELEMENT.AFFECTED_CLASS, command.sopClassUid),
+    uid(requests ? ELEMENT.REQUESTED_CLASS : ELEMENT.AFFECTED_CLASS, command.sopClassUid),
     short(ELEMENT.FIELD, command.field),
     short(ELEMENT.MESSAGE_ID, command.messageId),
     short(ELEMENT.RESPONDED_TO, command.respondedTo),
     short(ELEMENT.PRIORITY, command.priority),
     short(ELEMENT.DATA_SET_TYPE, command.hasDataSet ? 0 : NO_DATA_SET),
     short(ELEMENT.STATUS, command.status),
-    uid(ELEMENT.AFFECTED_INSTANCE, command.sopInstanceUid),
+    uid(requests ? ELEMENT.REQUESTED_INSTANCE : ELEMENT.AFFECTED_INSTANCE, command.sopInstanceUid),
+    short(isAction ? ELEMENT.ACTION_TYPE : ELEMENT.EVENT_TYPE, command.typeId),
   ]);
   const groupLength = Buffer.alloc(4);
   groupLength.writeUInt32LE(elements.length);

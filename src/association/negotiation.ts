@@ -15,6 +15,7 @@ import {
   type AssociateRequest,
   type ContextAnswer,
   type ContextProposal,
+  type RoleSelection,
 } from "./associate-pdu.ts";
 import type { CallerCheck } from "./callers.ts";
 import { PresentationContextResult, RejectReason, RejectResult, RejectSource } from "./dimse.ts";
@@ -25,6 +26,8 @@ export interface Terms {
   readonly aeTitle: AeTitle;
   readonly checkCaller: CallerCheck;
   readonly acceptDeflated: boolean;
+  /** Whether storage commitment is spoken of, by either side. */
+  readonly commitment?: object | undefined;
 }
 
 export interface Context {
@@ -39,6 +42,8 @@ export type Answer =
       readonly calledAeTitle: AeTitle;
       /** For the A-ASSOCIATE-AC, one per proposal. */
       readonly answers: readonly ContextAnswer[];
+      /** For the A-ASSOCIATE-AC: the roles of the requestor that are agreed to, where it asked for any. */
+      readonly roles: readonly RoleSelection[];
       /** Those that were accepted, by id. */
       readonly contexts: ReadonlyMap<number, Context>;
     }
@@ -63,6 +68,7 @@ export function answerTo(request: AssociateRequest, address: string, terms: Term
     callingAeTitle,
     calledAeTitle: terms.aeTitle,
     answers,
+    roles: request.roles.flatMap((asked) => answerToRoles(asked, terms)),
     contexts: acceptedContexts(request.contexts, answers),
   };
 }
@@ -159,7 +165,7 @@ function answerToContext(
   terms: Terms,
 ): ContextAnswer {
   const refused = { id, transferSyntax: TRANSFER_SYNTAX.IMPLICIT_VR_LITTLE_ENDIAN };
-  if (abstractSyntax !== SOP_CLASS.VERIFICATION && !isStorageClass(abstractSyntax)) {
+  if (!isSpokenOf(abstractSyntax, terms)) {
     return { ...refused, result: PresentationContextResult.RejectAbstractSyntaxNotSupported };
   }
   const known = transferSyntaxes.filter(
@@ -170,6 +176,16 @@ function answerToContext(
   return transferSyntax === undefined
     ? { ...refused, result: PresentationContextResult.RejectTransferSyntaxesNotSupported }
     : { id, transferSyntax, result: PresentationContextResult.Accept };
+}
+
+function isSpokenOf(abstractSyntax: string, { commitment }: Terms): boolean {
+  if (abstractSyntax === SOP_CLASS.STORAGE_COMMITMENT) return commitment !== undefined;
+  return abstractSyntax === SOP_CLASS.VERIFICATION || isStorageClass(abstractSyntax);
+}
+
+/** A destination that reports takes the role of the SCP; for the other classes the default roles hold. */
+function answerToRoles(asked: RoleSelection, { commitment }: Terms): readonly RoleSelection[] {
+  return commitment && asked.sopClassUid === SOP_CLASS.STORAGE_COMMITMENT ? [asked] : [];
 }
 
 function isDeflated(uid: string): boolean {

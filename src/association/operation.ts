@@ -1,9 +1,9 @@
 /**
  * What a peer asks for with a command, and the status it gets if that cannot be. Pure.
  *
- * @see PS3.4 annex A (Verification) and B.2 (Storage), PS3.7 9.1, 9.3 and annex C for the statuses
+ * @see PS3.4 annex A (Verification), B.2 (Storage) and J.3 (Storage Commitment), PS3.7 9.1, 9.3 and annex C for the statuses
  */
-import { SOP_CLASS, STATUS } from "../dicom/constants.ts";
+import { COMMITMENT_INSTANCE, SOP_CLASS, STATUS } from "../dicom/constants.ts";
 import { type InstanceUid, parseUid, type SopClassUid } from "../dicom/uid.ts";
 import { COMMAND, type Command, RESPONSE_BIT } from "./command.ts";
 import { AbortReason, Priority } from "./dimse.ts";
@@ -17,6 +17,8 @@ export type Operation =
       readonly sopInstanceUid: InstanceUid;
       readonly priority: "low" | "medium" | "high";
     }
+  /** Of storage commitment: a request for it, or a report of what came of one of ours. */
+  | { readonly kind: "commitment"; readonly notice: "request" | "report" }
   /** Answered with this status, once the data set, if any, has gone by. */
   | { readonly kind: "answer"; readonly status: number }
   | { readonly kind: "ignore" };
@@ -28,6 +30,7 @@ export function operationOf(command: Command, context: Context): Operation {
     throw new PeerFault("response without a request", AbortReason.UnexpectedPduParameter);
   }
   if (command.messageId === undefined) throw new PeerFault("request without message id");
+  if (context.abstractSyntax === SOP_CLASS.STORAGE_COMMITMENT) return commitmentOf(command);
   const isVerification = context.abstractSyntax === SOP_CLASS.VERIFICATION;
   const expected = isVerification ? COMMAND.C_ECHO_RQ : COMMAND.C_STORE_RQ;
   if (command.field !== expected) return { kind: "answer", status: STATUS.UNRECOGNIZED_OPERATION };
@@ -41,9 +44,30 @@ export function responseTo(command: Command, status: number): Command {
     respondedTo: command.messageId,
     sopClassUid: parseUid(command.sopClassUid),
     sopInstanceUid: parseUid(command.sopInstanceUid),
+    typeId: command.typeId,
     status,
     hasDataSet: false,
   };
+}
+
+/** PS3.4 J.3.2 and J.3.3. */
+function commitmentOf(command: Command): Operation {
+  const isRequest = command.field === COMMAND.N_ACTION_RQ;
+  if (!isRequest && command.field !== COMMAND.N_EVENT_REPORT_RQ) {
+    return { kind: "answer", status: STATUS.UNRECOGNIZED_OPERATION };
+  }
+  if (parseUid(command.sopClassUid) !== SOP_CLASS.STORAGE_COMMITMENT) {
+    return { kind: "answer", status: STATUS.NO_SUCH_SOP_CLASS };
+  }
+  if (parseUid<InstanceUid>(command.sopInstanceUid) !== COMMITMENT_INSTANCE) {
+    return { kind: "answer", status: STATUS.NO_SUCH_SOP_INSTANCE };
+  }
+  if (isRequest && command.typeId !== 1) return { kind: "answer", status: STATUS.NO_SUCH_ACTION_TYPE };
+  if (!isRequest && command.typeId !== 1 && command.typeId !== 2) {
+    return { kind: "answer", status: STATUS.NO_SUCH_EVENT_TYPE };
+  }
+  if (!command.hasDataSet) return { kind: "answer", status: STATUS.INVALID_ARGUMENT_VALUE };
+  return { kind: "commitment", notice: isRequest ? "request" : "report" };
 }
 
 function storeOf(command: Command, { abstractSyntax }: Context): Operation {

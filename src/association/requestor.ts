@@ -1,5 +1,5 @@
 /**
- * One association from the side that calls: Verification and Storage SCU, PS3.4 annexes A and B.
+ * One association from the side that calls: Verification, Storage and Storage Commitment, PS3.4 annexes A, B and J.
  *
  * In:   a socket that is connecting; data sets as bytes in the transfer syntax of their context.
  * Out:  the status the peer gave each instance, or an error that says whether it may have the instance already.
@@ -12,38 +12,33 @@
  */
 import type { Socket } from "node:net";
 import { type ErrorCode, NodeError } from "../base/errors.ts";
-import { SOP_CLASS } from "../dicom/constants.ts";
-import type { InstanceUid, SopClassUid, TransferSyntaxUid } from "../dicom/uid.ts";
+import type { AeTitle } from "../dicom/ae-title.ts";
+import { COMMITMENT_INSTANCE, SOP_CLASS } from "../dicom/constants.ts";
+import type { TransferSyntaxUid } from "../dicom/uid.ts";
 import type { AssociateAccept, ContextProposal } from "./associate-pdu.ts";
 import { COMMAND, type Command, encodeCommand, RESPONSE_BIT } from "./command.ts";
 import { AbortReason, Priority, RejectResult } from "./dimse.ts";
 import type { Indication } from "./indication.ts";
 import { MessageReader } from "./message-reader.ts";
 import { acceptedContexts, type Context, isTooShort } from "./negotiation.ts";
+import type { CommitmentHandler } from "./notice.ts";
+import { responseTo } from "./operation.ts";
 import { PDV_HEADER_BYTES } from "./pdu.ts";
+import type { Wait } from "./pdu-reader.ts";
 import { PeerFault } from "./peer-fault.ts";
+import { ReportReceiver } from "./report-receiver.ts";
+import { isAnswer, type StoreAnswer, storeAnswer } from "./response.ts";
+import { type CommitmentMessage, type DataSetBytes, type Instance, sendMessage } from "./send-message.ts";
 import { UpperLayer, type UpperLayerSettings } from "./upper-layer.ts";
-import { ValuePacker } from "./value-packer.ts";
-
-export interface Instance {
-  readonly sopClassUid: SopClassUid;
-  readonly sopInstanceUid: InstanceUid;
-  readonly transferSyntaxUid: TransferSyntaxUid;
-  /** The bytes of the data set, without Part 10 header. A chunk must not change once it was given. */
-  readonly dataSet: AsyncIterable<Uint8Array>;
-}
-
-export interface StoreAnswer {
-  readonly status: number;
-  /** (0000,0902) Error Comment, without control characters. Not for logs: the peer may name a patient in it. */
-  readonly comment?: string;
-}
 
 export interface RequestorSettings extends UpperLayerSettings {
   readonly request: Uint8Array;
   readonly proposals: readonly ContextProposal[];
+  readonly calledAeTitle: AeTitle;
   /** For messages. */
   readonly peerName: string;
+  /** Is told of reports that come on this association. */
+  readonly commitment?: CommitmentHandler | undefined;
   /** Longest response taken. */
   readonly commandBytes: number;
   /** How long the peer may take to answer a release. */
@@ -66,6 +61,7 @@ export class Requestor implements AsyncDisposable {
   readonly #settings: RequestorSettings;
   readonly #upper: UpperLayer;
   readonly #messages: MessageReader;
+  readonly #reports: ReportReceiver | undefined;
   readonly #opened = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<void>();
   #contexts: ReadonlyMap<number, Context> = new Map();
@@ -76,11 +72,13 @@ export class Requestor implements AsyncDisposable {
 
   constructor(socket: Socket, settings: RequestorSettings) {
     this.#settings = settings;
+    const { commitment: handler, calledAeTitle: from } = settings;
+    this.#reports = handler && new ReportReceiver({ from, handler, respond: this.#respond });
     this.#messages = new MessageReader(
       {
-        command: (contextId, command) => this.#answered(contextId, command),
-        dataSetFragment: () => undefined,
-        dataSetEnd: () => undefined,
+        command: (contextId, command) => this.#command(contextId, command),
+        dataSetFragment: (bytes) => this.#reports?.take(bytes),
+        dataSetEnd: () => this.#reports?.end(),
       },
       settings.commandBytes,
     );
@@ -102,6 +100,11 @@ export class Requestor implements AsyncDisposable {
   /** Settles once. @throws NodeError ASSOCIATION_FAILED, ASSOCIATION_REJECTED_TRANSIENT or _PERMANENT */
   get opened(): Promise<void> {
     return this.#opened.promise;
+  }
+
+  /** Settles when the connection is gone; never rejects. */
+  get ended(): Promise<void> {
+    return this.#ended.promise;
   }
 
   get isOpen(): boolean {
@@ -126,10 +129,7 @@ export class Requestor implements AsyncDisposable {
       throw this.#error("CONTEXT_REFUSED", `does not take ${sopClassUid} in ${transferSyntaxUid}`);
     }
     const command = { field: COMMAND.C_STORE_RQ, sopClassUid, sopInstanceUid, priority: Priority.Medium };
-    const { status = 0, comment } = await this.#exchange(contextId, command, { ...options, dataSet });
-    return comment === undefined
-      ? { status }
-      : { status, comment: comment.replace(/[^\x20-\xff]/g, "").trim() };
+    return storeAnswer(await this.#exchange(contextId, command, { ...options, dataSet }));
   }
 
   /** C-ECHO; resolves with the status. @throws as store() */
@@ -138,6 +138,22 @@ export class Requestor implements AsyncDisposable {
     if (contextId === undefined) throw this.#error("CONTEXT_REFUSED", "does not take C-ECHO");
     const command = { field: COMMAND.C_ECHO_RQ, sopClassUid: SOP_CLASS.VERIFICATION };
     const { status = 0 } = await this.#exchange(contextId, command, options);
+    return status;
+  }
+
+  /**
+   * N-ACTION that asks for storage commitment, or N-EVENT-REPORT that says what came of it; resolves with the status.
+   *
+   * @throws  as store()
+   */
+  async tell(message: CommitmentMessage, options: { readonly signal?: AbortSignal } = {}): Promise<number> {
+    const sopClassUid = SOP_CLASS.STORAGE_COMMITMENT;
+    const contextId = this.#contextIdOf(sopClassUid);
+    if (contextId === undefined) throw this.#error("CONTEXT_REFUSED", "does not speak of storage commitment");
+    const { kind, typeId, dataSet } = message;
+    const field = kind === "request" ? COMMAND.N_ACTION_RQ : COMMAND.N_EVENT_REPORT_RQ;
+    const command = { field, sopClassUid, sopInstanceUid: COMMITMENT_INSTANCE, typeId };
+    const { status = 0 } = await this.#exchange(contextId, command, { ...options, dataSet });
     return status;
   }
 
@@ -155,6 +171,7 @@ export class Requestor implements AsyncDisposable {
 
   /** Releases; aborts if an operation is outstanding or the release is not answered. Never rejects. */
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#reports?.answered;
     if (!this.isOpen || this.#isBusy) this.giveUp("association closed by this side");
     else this.#upper.requestRelease();
     const { clock, releaseMs } = this.#settings;
@@ -200,7 +217,7 @@ export class Requestor implements AsyncDisposable {
   async #exchange(
     contextId: number,
     command: Omit<Command, "hasDataSet" | "messageId">,
-    { dataSet, signal }: { readonly dataSet?: AsyncIterable<Uint8Array>; readonly signal?: AbortSignal },
+    { dataSet, signal }: { readonly dataSet?: DataSetBytes; readonly signal?: AbortSignal },
   ): Promise<Command> {
     if (this.#isBusy) throw new Error("bug: a second operation on one association");
     signal?.throwIfAborted();
@@ -214,7 +231,9 @@ export class Requestor implements AsyncDisposable {
     this.#isBusy = true;
     this.#upper.watch(true);
     try {
-      const [sent, answered] = await Promise.allSettled([this.#send(contextId, request, dataSet), promise]);
+      const sending = sendMessage(this.#upper, { contextId, command: request, dataSet }, this.#valueBytes);
+      sending.catch(() => this.abort("the data set could not be read")); // half of it was sent
+      const [sent, answered] = await Promise.allSettled([sending, promise]);
       signal?.throwIfAborted();
       if (sent.status === "rejected") throw sent.reason;
       if (answered.status === "rejected") throw answered.reason;
@@ -226,28 +245,17 @@ export class Requestor implements AsyncDisposable {
     }
   }
 
-  async #send(
-    contextId: number,
-    request: Command,
-    dataSet: AsyncIterable<Uint8Array> | undefined,
-  ): Promise<void> {
-    this.#upper.sendData({ contextId, isCommand: true, isLast: true }, [encodeCommand(request)]);
-    if (!dataSet) return;
-    const packer = new ValuePacker(this.#valueBytes);
-    try {
-      for await (const chunk of dataSet) {
-        for (const value of packer.add(chunk)) {
-          this.#upper.sendData({ contextId, isCommand: false, isLast: false }, value);
-          if (this.#upper.isCongested) await this.#upper.drained();
-        }
-        if (!this.isOpen) return; // whoever waits for the response has been told
-      }
-    } catch (error) {
-      this.abort("the data set could not be read");
-      throw error;
-    }
-    this.#upper.sendData({ contextId, isCommand: false, isLast: true }, packer.end());
+  #command(contextId: number, command: Command): Wait {
+    const context = this.#contexts.get(contextId);
+    const isRequest = (command.field & RESPONSE_BIT) === 0;
+    if (isRequest && context && this.#reports) return this.#reports.begin(contextId, command, context);
+    return this.#answered(contextId, command);
   }
+
+  readonly #respond = (contextId: number, request: Command, status: number): void => {
+    const pdv = { contextId, isCommand: true, isLast: true };
+    this.#upper.sendData(pdv, [encodeCommand(responseTo(request, status))]);
+  };
 
   #answered(contextId: number, response: Command): undefined {
     const outstanding = this.#outstanding;
@@ -276,18 +284,4 @@ export class Requestor implements AsyncDisposable {
     }
     return undefined;
   }
-}
-
-/** PS3.7 9.1.1 and 9.3.1: the message id must match; the SOP class and instance may be missing, but not differ. */
-function isAnswer(response: Command, request: Command): boolean {
-  const isSame = (given: string | undefined, asked: string | undefined): boolean =>
-    given === undefined || given.replace(/[\0 ]+$/, "") === asked;
-  return (
-    response.field === (request.field | RESPONSE_BIT) &&
-    response.respondedTo === request.messageId &&
-    response.status !== undefined &&
-    !response.hasDataSet &&
-    isSame(response.sopClassUid, request.sopClassUid) &&
-    isSame(response.sopInstanceUid, request.sopInstanceUid)
-  );
 }

@@ -14,6 +14,7 @@ import type { AeTitle } from "../dicom/ae-title.ts";
 import { Acceptor, type AcceptorSettings } from "./acceptor.ts";
 import { type Caller, type CallerCheck, callerCheck, plainAddress } from "./callers.ts";
 import { Credentials, type TlsFiles } from "./credentials.ts";
+import type { CommitmentHandler } from "./notice.ts";
 import { type PeerCertificate, peerCertificateOf } from "./peer-certificate.ts";
 import { Places } from "./places.ts";
 import { SecureListener } from "./secure-listener.ts";
@@ -74,6 +75,13 @@ export interface Scp extends AsyncDisposable {
   reloadCertificates(): Promise<void>;
 }
 
+interface ScpSystem {
+  readonly log: Log;
+  readonly clock: Clock;
+  /** Storage commitment is spoken of where there is one. */
+  readonly commitment?: CommitmentHandler | undefined;
+}
+
 /** So many connections for each association allowed: some are being refused, some are closing. */
 const CONNECTIONS_PER_ASSOCIATION = 4;
 
@@ -81,7 +89,7 @@ const CONNECTIONS_PER_ASSOCIATION = 4;
 export async function listen(
   settings: ScpSettings,
   handler: StorageHandler,
-  system: { readonly log: Log; readonly clock: Clock },
+  system: ScpSystem,
 ): Promise<Scp> {
   const listener = new Listener(settings, handler, system);
   try {
@@ -105,11 +113,7 @@ class Listener implements Scp {
   #lastId = 0;
   #isStopping = false;
 
-  constructor(
-    settings: ScpSettings,
-    handler: StorageHandler,
-    system: { readonly log: Log; readonly clock: Clock },
-  ) {
+  constructor(settings: ScpSettings, handler: StorageHandler, system: ScpSystem) {
     const { limits, timeouts } = settings;
     this.#graceMs = timeouts.graceMs;
     this.#connections = new Places(

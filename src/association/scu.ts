@@ -20,7 +20,10 @@ import {
 } from "./associate-pdu.ts";
 import { connectionEvent } from "./connection.ts";
 import type { Credentials } from "./credentials.ts";
-import { type Instance, Requestor, type StoreAnswer } from "./requestor.ts";
+import type { CommitmentHandler } from "./notice.ts";
+import { Requestor } from "./requestor.ts";
+import type { StoreAnswer } from "./response.ts";
+import type { CommitmentMessage, Instance } from "./send-message.ts";
 import { TLS_OPTIONS } from "./tls-profile.ts";
 
 export interface Peer {
@@ -41,6 +44,8 @@ interface PeerTls {
 export interface ProposedContext {
   readonly abstractSyntax: string;
   readonly transferSyntaxes: readonly TransferSyntaxUid[];
+  /** Ours, PS3.7 D.3.3.4; by default that of the SCU. */
+  readonly role?: "scp";
 }
 
 export interface AssociateOptions {
@@ -50,6 +55,8 @@ export interface AssociateOptions {
   readonly connectTimeoutMs: number;
   /** For the association to be answered; later, how long the connection may stand still in an operation. */
   readonly answerTimeoutMs: number;
+  /** Is told of reports of storage commitment that come on this association. */
+  readonly commitment?: CommitmentHandler;
   /** Ends the attempt; the association, once open, is ended by its owner. */
   readonly signal?: AbortSignal;
 }
@@ -57,9 +64,12 @@ export interface AssociateOptions {
 /** Disposing releases. What may be thrown: requestor.ts. */
 export interface RequestorAssociation extends AsyncDisposable {
   readonly isOpen: boolean;
+  /** Settles when the connection is gone; never rejects. */
+  readonly ended: Promise<void>;
   accepted(abstractSyntax: string, transferSyntaxUid: TransferSyntaxUid): boolean;
   store(instance: Instance, options?: { readonly signal?: AbortSignal }): Promise<StoreAnswer>;
   echo(options?: { readonly signal?: AbortSignal }): Promise<number>;
+  tell(message: CommitmentMessage, options?: { readonly signal?: AbortSignal }): Promise<number>;
   abort(): void;
 }
 
@@ -87,6 +97,9 @@ export async function associate(
     callingAeTitle: options.callingAeTitle,
     applicationContext: APPLICATION_CONTEXT,
     contexts: proposals,
+    roles: options.contexts.flatMap(({ abstractSyntax: sopClassUid, role }) =>
+      role === "scp" ? [{ sopClassUid, scu: false, scp: true }] : [],
+    ),
     maxPduBytes: LIMITS.pduBytes,
   });
   const socket = socketTo(peer);
@@ -97,6 +110,8 @@ export async function associate(
     artimMs: FAREWELL_MS,
     releaseMs: FAREWELL_MS,
     stallMs: answerTimeoutMs,
+    calledAeTitle: peer.aeTitle,
+    commitment: options.commitment,
     peerName: `${peer.aeTitle}@${peer.host}:${peer.port}`,
     request,
     proposals,

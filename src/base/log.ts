@@ -11,6 +11,7 @@ export interface LogFields {
   readonly sopInstanceUid?: string;
   readonly sopClassUid?: string;
   readonly transferSyntaxUid?: string;
+  readonly transactionUid?: string;
   readonly association?: number;
   readonly callingAeTitle?: string;
   readonly calledAeTitle?: string;

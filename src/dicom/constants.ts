@@ -6,6 +6,7 @@ const syntax = (uid: string): TransferSyntaxUid => uid as TransferSyntaxUid;
 
 export const SOP_CLASS = {
   VERIFICATION: sopClass("1.2.840.10008.1.1"),
+  STORAGE_COMMITMENT: sopClass("1.2.840.10008.1.20.1"),
   CT_IMAGE: sopClass("1.2.840.10008.5.1.4.1.1.2"),
   ENHANCED_CT_IMAGE: sopClass("1.2.840.10008.5.1.4.1.1.2.1"),
   LEGACY_CONVERTED_ENHANCED_CT_IMAGE: sopClass("1.2.840.10008.5.1.4.1.1.2.2"),
@@ -42,12 +43,24 @@ export const TRANSFER_SYNTAX = {
   RLE_LOSSLESS: syntax("1.2.840.10008.1.2.5"),
 } as const;
 
-/** C-STORE statuses the node gives or acts on, PS3.4 B.2.3 and PS3.7 annex C. */
+/** The one instance of Storage Commitment Push Model, PS3.4 J.3.5. */
+export const COMMITMENT_INSTANCE = "1.2.840.10008.1.20.1.1";
+
+/** Statuses and failure reasons the node gives or acts on, PS3.4 B.2.3 and J.3.5, PS3.7 annex C, PS3.3 C.14.1.1. */
 export const STATUS = {
   SUCCESS: 0x0000,
   PROCESSING_FAILURE: 0x0110,
-  NO_SUCH_SOP_CLASS: 0x0118,
+  DUPLICATE_SOP_INSTANCE: 0x0111,
+  NO_SUCH_SOP_INSTANCE: 0x0112,
+  NO_SUCH_EVENT_TYPE: 0x0113,
+  INVALID_ARGUMENT_VALUE: 0x0115,
   INVALID_SOP_INSTANCE: 0x0117,
+  NO_SUCH_SOP_CLASS: 0x0118,
+  CLASS_INSTANCE_CONFLICT: 0x0119,
+  NO_SUCH_ACTION_TYPE: 0x0123,
+  NOT_AUTHORIZED: 0x0124,
+  DUPLICATE_TRANSACTION_UID: 0x0131,
+  RESOURCE_LIMITATION: 0x0213,
   SOP_CLASS_NOT_SUPPORTED: 0x0122,
   UNRECOGNIZED_OPERATION: 0x0211,
   OUT_OF_RESOURCES: 0xa700,

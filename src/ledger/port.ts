@@ -30,7 +30,7 @@ export interface Store {
   transaction<T>(work: (t: Db) => Promise<T>, options?: TransactionOptions): Promise<T>;
 }
 
-export type QueueName = "close" | "infer" | "deliver";
+export type QueueName = "close" | "infer" | "deliver" | "commit";
 
 export interface JobRequest {
   readonly queue: QueueName;

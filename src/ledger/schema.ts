@@ -2,7 +2,7 @@
  * Tables of the ledger, and how an older file becomes a newer one.
  *
  * Each entry of MIGRATIONS is one version, applied once, in order; entries are never edited after a release.
- * Times are epoch milliseconds. `facts` and `timings` are JSON text.
+ * Times are epoch milliseconds. `facts`, `timings` and `instances` of a commitment are JSON text.
  */
 
 export const MIGRATIONS: readonly string[] = [
@@ -117,5 +117,24 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX series_state ON series (state);
   CREATE INDEX run_state ON run (state);
   CREATE INDEX delivery_state ON delivery (state, destination);
+  `,
+  // What destinations and devices take responsibility for.
+  `
+  CREATE TABLE commitment (
+    id TEXT PRIMARY KEY,          -- ours: the Transaction UID; theirs: derived from it and who asked
+    transaction_uid TEXT NOT NULL,
+    kind TEXT NOT NULL,           -- asked: by us of a destination | answered: asked of us by a device
+    peer TEXT NOT NULL,           -- name of the destination | AE title of the device
+    origin TEXT NOT NULL,         -- asked: the delivery, or the id of what a device asked and is passed on; else empty
+    state TEXT NOT NULL,          -- new | waiting | reporting | done | unknown | unreported
+    instances TEXT NOT NULL,      -- JSON list: SOP class, SOP instance, and once known 0 or the Failure Reason
+    created_at BIGINT NOT NULL,
+    due_at BIGINT,                -- waiting: until when for the report
+    ended_at BIGINT,
+    reason TEXT                   -- what went wrong the last time
+  );
+  CREATE INDEX commitment_peer ON commitment (kind, peer, state);
+  CREATE INDEX commitment_origin ON commitment (origin);
+  CREATE INDEX instance_sop ON instance (sop);
   `,
 ];

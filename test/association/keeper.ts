@@ -1,4 +1,5 @@
 /** A storage handler that keeps what it gets in memory, and an SCP over it, for the tests of this folder. */
+import type { CommitmentHandler } from "../../src/association/notice.ts";
 import { listen, type Scp, type ScpSettings } from "../../src/association/scp.ts";
 import type {
   AssociationFacts,
@@ -115,6 +116,7 @@ export interface Overrides {
   readonly callers?: ScpSettings["callers"];
   readonly acceptDeflated?: boolean;
   readonly port?: number;
+  readonly commitment?: CommitmentHandler;
   /** Beside the plain listener, on a free port of 127.0.0.1. */
   readonly tls?: Pick<NonNullable<ScpSettings["tls"]>, "files"> & { mutual?: boolean; handshakeMs?: number };
   readonly clock?: Clock;
@@ -154,7 +156,7 @@ export async function startScp(handler: StorageHandler, overrides: Overrides = {
       timeouts: { artimMs: 30_000, idleMs: 60_000, inactivityMs: 25_000, graceMs: 0, ...overrides.timeouts },
     },
     handler,
-    { log, clock: overrides.clock ?? systemClock },
+    { log, clock: overrides.clock ?? systemClock, commitment: overrides.commitment },
   );
   return {
     port: scp.port,

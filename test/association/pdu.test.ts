@@ -135,7 +135,7 @@ test("what is encoded for a request equals, item by item, what a request made by
     callingAeTitle: "CALLING",
     applicationContext: "1.2.840.10008.3.1.1.1",
   };
-  const ours = encodeAssociateRequest({ ...names, contexts, maxPduBytes: 16_384 });
+  const ours = encodeAssociateRequest({ ...names, contexts, roles: [], maxPduBytes: 16_384 });
   const byHand = associateRq({ called: "CALLED", calling: "CALLING", contexts, maxLength: 16_384 });
   const user = byHand.indexOf(uidItem(0x52, "1.2.3.4"));
   expect(hex(ours.subarray(6, user - 12))).toBe(hex(byHand.subarray(6, user - 12)));
@@ -153,7 +153,7 @@ test("what is encoded for an acceptance equals what one made by hand holds, and 
     { id: 3, result: 0, transferSyntax: EXPLICIT },
     { id: 1, result: 4, transferSyntax: IMPLICIT },
   ];
-  const ours = encodeAssociateAccept({ ...names, contexts, maxPduBytes: 16_384 });
+  const ours = encodeAssociateAccept({ ...names, contexts, roles: [], maxPduBytes: 16_384 });
   const byHand = associateAc(
     [
       [3, 0, EXPLICIT],

@@ -262,6 +262,73 @@ export function echoRq(messageId: number): Buffer {
   return commandSet(ui(0x0002, VERIFICATION), us(0x0100, 0x0030), us(0x0110, messageId), us(0x0800, 0x0101));
 }
 
+export const COMMITMENT = "1.2.840.10008.1.20.1";
+
+/** SCP/SCU role selection, PS3.7 D.3.3.4. */
+export function roleItem(uid: string, scu: 0 | 1, scp: 0 | 1): Buffer {
+  const name = Buffer.from(uid, "latin1");
+  return item(0x54, Buffer.from([0, name.length]), name, Buffer.from([scu, scp]));
+}
+
+/** N-EVENT-REPORT-RQ of storage commitment. */
+export function eventReportRq(messageId: number, eventType: number): Buffer {
+  return commandSet(
+    ui(0x0002, COMMITMENT),
+    us(0x0100, 0x0100),
+    us(0x0110, messageId),
+    us(0x0800, 0),
+    ui(0x1000, `${COMMITMENT}.1`),
+    us(0x1002, eventType),
+  );
+}
+
+/** N-ACTION-RSP of storage commitment. */
+export function actionRsp(messageId: number, status: number): Buffer {
+  return commandSet(
+    ui(0x0002, COMMITMENT),
+    us(0x0100, 0x8130),
+    us(0x0120, messageId),
+    us(0x0800, 0x0101),
+    us(0x0900, status),
+    ui(0x1000, `${COMMITMENT}.1`),
+  );
+}
+
+/** A data set of storage commitment in Implicit VR Little Endian: what was committed, what failed and why. */
+export function commitmentSet(
+  transactionUid: string,
+  references: readonly (readonly [classUid: string, instanceUid: string])[],
+  failures: readonly (readonly [classUid: string, instanceUid: string, reason: number])[] = [],
+): Buffer {
+  const uid = (value: string): Buffer => Buffer.from(value.length % 2 ? `${value}\0` : value, "latin1");
+  const reference = (classUid: string, instanceUid: string): readonly Buffer[] => [
+    implicit(0x00081150, uid(classUid)),
+    implicit(0x00081155, uid(instanceUid)),
+  ];
+  const failed = failures.map(([classUid, instanceUid, reason]) => {
+    const why = Buffer.alloc(2);
+    why.writeUInt16LE(reason);
+    return implicit(0xfffee000, ...reference(classUid, instanceUid), implicit(0x00081197, why));
+  });
+  const good = references.map(([classUid, instanceUid]) =>
+    implicit(0xfffee000, ...reference(classUid, instanceUid)),
+  );
+  return Buffer.concat([
+    implicit(0x00081195, uid(transactionUid)),
+    ...(failed.length > 0 ? [implicit(0x00081198, ...failed)] : []),
+    ...(good.length > 0 ? [implicit(0x00081199, ...good)] : []),
+  ]);
+}
+
+function implicit(tag: number, ...parts: readonly Buffer[]): Buffer {
+  const value = Buffer.concat(parts);
+  const head = Buffer.alloc(8);
+  head.writeUInt16LE(tag >>> 16, 0);
+  head.writeUInt16LE(tag & 0xffff, 2);
+  head.writeUInt32LE(value.length, 4);
+  return Buffer.concat([head, value]);
+}
+
 export function elementsOf(bytes: Buffer): ReadonlyMap<number, Buffer> {
   const elements = new Map<number, Buffer>();
   for (let at = 0; at < bytes.length; at += 8 + bytes.readUInt32LE(at + 4)) {

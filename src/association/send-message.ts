@@ -1,0 +1,55 @@
+/**
+ * One message to the peer: a command set, and a data set that is read as fast as the connection takes it.
+ */
+import type { InstanceUid, SopClassUid, TransferSyntaxUid } from "../dicom/uid.ts";
+import { type Command, encodeCommand } from "./command.ts";
+import type { UpperLayer } from "./upper-layer.ts";
+import { ValuePacker } from "./value-packer.ts";
+
+export type DataSetBytes = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+
+export interface Instance {
+  readonly sopClassUid: SopClassUid;
+  readonly sopInstanceUid: InstanceUid;
+  readonly transferSyntaxUid: TransferSyntaxUid;
+  /** The bytes of the data set, without Part 10 header. A chunk must not change once it was given. */
+  readonly dataSet: DataSetBytes;
+}
+
+export interface CommitmentMessage {
+  readonly kind: "request" | "report";
+  /** (0000,1008) Action Type ID or (0000,1002) Event Type ID. */
+  readonly typeId: number;
+  /** In the syntax of the context. */
+  readonly dataSet: readonly Uint8Array[];
+}
+
+interface Message {
+  readonly contextId: number;
+  readonly command: Command;
+  readonly dataSet?: DataSetBytes | undefined;
+}
+
+/**
+ * Resolves when all was handed to the connection, or the association has ended: that is told elsewhere.
+ *
+ * @param valueBytes  the longest data value
+ * @throws            what the data set throws
+ */
+export async function sendMessage(
+  upper: UpperLayer,
+  { contextId, command, dataSet }: Message,
+  valueBytes: number,
+): Promise<void> {
+  upper.sendData({ contextId, isCommand: true, isLast: true }, [encodeCommand(command)]);
+  if (!dataSet) return;
+  const packer = new ValuePacker(valueBytes);
+  for await (const chunk of dataSet) {
+    for (const value of packer.add(chunk)) {
+      upper.sendData({ contextId, isCommand: false, isLast: false }, value);
+      if (upper.isCongested) await upper.drained();
+    }
+    if (!upper.isOpen) return;
+  }
+  upper.sendData({ contextId, isCommand: false, isLast: true }, packer.end());
+}

@@ -5,9 +5,7 @@
  */
 import { access, constants, mkdir, open, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { Credentials } from "./association/credentials.ts";
 import { listen } from "./association/scp.ts";
-import { associate } from "./association/scu.ts";
 import type { Clock } from "./base/clock.ts";
 import { NodeError } from "./base/errors.ts";
 import type { Log } from "./base/log.ts";
@@ -31,8 +29,10 @@ import { Metrics } from "./ops/metrics.ts";
 import { createNotifiers } from "./ops/notify/notifications.ts";
 import { type Observer, observedLog } from "./ops/observed-log.ts";
 import { closeJob } from "./pipeline/close.ts";
+import { commitJob, commitmentHandler } from "./pipeline/commit-answer.ts";
 import { deliverJob } from "./pipeline/deliver.ts";
 import { inferJob } from "./pipeline/infer.ts";
+import { type PeerSettings, Peers } from "./pipeline/peers.ts";
 import { compileRules } from "./routing/rules.ts";
 import { createStages } from "./stages.ts";
 import { warm } from "./worker-modules.ts";
@@ -60,6 +60,8 @@ const INFER_CONCURRENCY = 64;
 const INFERENCES_PER_MODEL = 2;
 /** An association carries one instance at a time. */
 const DELIVERIES_PER_DESTINATION = 1;
+/** Peers that are asked or told about storage commitment at a time. */
+const COMMIT_CONCURRENCY = 8;
 /** Parts of the time a stop may take: running inferences may end, then what is being sent. */
 const GRACE = { infer: 1 / 3, deliver: 1 / 6 } as const;
 
@@ -93,12 +95,8 @@ export async function startNode(config: Config, given: System): Promise<RunningN
   await syncFolder(dataDir); // or its folders could be gone after a power cut
   const pool = parts.use(new WorkerPool(config.node.workers));
   warm(pool).catch((error: unknown) => log.debug("node.not-warm", { error }));
-  const credentials = new Map<string, Credentials>();
-  for (const { name, tls } of config.destinations.values()) {
-    if (tls)
-      credentials.set(name, parts.use(await Credentials.open(tls.files, `destinations.${name}.tls`, system)));
-  }
-  const courier = parts.use(createCourier(associateWith(config, credentials), { ...system, pool }));
+  const peers = parts.use(await Peers.open(calledPeers(config), system));
+  const courier = parts.use(createCourier(associateOver(peers, config), { ...system, pool }));
   const inference = parts.use(createInference(config, { ...system, pool }));
 
   const rules = compileRules(config.rules);
@@ -116,6 +114,7 @@ export async function startNode(config: Config, given: System): Promise<RunningN
     upSince: system.clock.now(),
     ...system,
   };
+  const commit = { ...config, ledger, peers, ...system };
   const { stopWithinMs } = config.node;
   const runs = {
     concurrency: INFER_CONCURRENCY,
@@ -127,6 +126,8 @@ export async function startNode(config: Config, given: System): Promise<RunningN
     perGroup: DELIVERIES_PER_DESTINATION,
     graceMs: stopWithinMs * GRACE.deliver,
   };
+  const commitments = { concurrency: COMMIT_CONCURRENCY, perGroup: 1 };
+  parts.use(ledger.queue.work("commit", commitments, (job) => commitJob(job, commit)));
   parts.use(ledger.queue.work("deliver", deliveries, (job) => deliverJob(job, pipeline)));
   parts.use(ledger.queue.work("infer", runs, (job) => inferJob(job, pipeline)));
   parts.use(ledger.queue.work("close", { concurrency: CLOSE_CONCURRENCY }, (job) => closeJob(job, pipeline)));
@@ -142,7 +143,8 @@ export async function startNode(config: Config, given: System): Promise<RunningN
     settings: { ...config.assembly, ...config.dicom.limits },
     ...system,
   });
-  const scp = parts.use(await listen(config.dicom, intake, system));
+  const commitment = speaksOfCommitment(config) ? commitmentHandler(commit) : undefined;
+  const scp = parts.use(await listen(config.dicom, intake, { ...system, commitment }));
   const watched = { dataDir, admission, ledger, observers, ...system };
   const http = config.http && parts.use(await startHttp(config.http, doorOf(watched)));
   const release = parts.move();
@@ -150,10 +152,7 @@ export async function startNode(config: Config, given: System): Promise<RunningN
     port: scp.port,
     tlsPort: scp.tlsPort,
     async reloadCertificates() {
-      await Promise.all([
-        scp.reloadCertificates(),
-        ...Array.from(credentials.values(), (one) => one.reload()),
-      ]);
+      await Promise.all([scp.reloadCertificates(), peers.reload()]);
     },
     ...(http && { httpPort: http.port }),
     [Symbol.asyncDispose]: () => release.disposeAsync(),
@@ -210,21 +209,20 @@ async function syncFolder(path: string): Promise<void> {
   await folder.sync();
 }
 
+function speaksOfCommitment({ destinations, devices }: Config): boolean {
+  return devices.size > 0 || [...destinations.values()].some(({ storageCommitment }) => storageCommitment);
+}
+
+function* calledPeers({ destinations, devices }: Config): Generator<readonly [string, PeerSettings]> {
+  for (const [name, destination] of destinations) yield [`destinations.${name}`, destination];
+  for (const [aeTitle, device] of devices) yield [`dicom.commitment ${aeTitle}`, device];
+}
+
 /** A context for each syntax that an object can be sent in: the peer cannot choose another. */
-function associateWith(config: Config, credentials: ReadonlyMap<string, Credentials>): Associate {
-  return (destination, context, { signal }) => {
-    const own = credentials.get(destination.name);
-    const { serverName } = config.destinations.get(destination.name)?.tls ?? {};
-    const tls = own && { credentials: own, ...(serverName !== undefined && { serverName }) };
-    return associate(
-      { ...destination, ...(tls && { tls }) },
-      {
-        callingAeTitle: destination.callingAeTitle,
-        contexts: [context],
-        connectTimeoutMs: destination.connectTimeoutMs,
-        answerTimeoutMs: destination.answerTimeoutMs,
-        signal,
-      },
-    );
+function associateOver(peers: Peers, { destinations }: Config): Associate {
+  return ({ name }, context, { signal }) => {
+    const peer = destinations.get(name);
+    if (!peer) throw new Error(`bug: ${name} is no destination`);
+    return peers.associate(peer, { contexts: [context], signal });
   };
 }

@@ -5,10 +5,10 @@
  * Out:  findings.
  */
 import { suggestion } from "../routing/nearest.ts";
+import { dicomFindings } from "./cross-dicom.ts";
 import { segmentFindings } from "./cross-segments.ts";
 import { LABEL_PRESETS, labelPreset } from "./presets.ts";
 import type { Finding } from "./problems.ts";
-import { LISTEN_DEFAULT, TLS_LISTEN_DEFAULT } from "./schema/dicom.ts";
 import type { Path } from "./source.ts";
 import { entries, type Group, group, list } from "./written.ts";
 
@@ -22,12 +22,9 @@ export function crossCheck(written: unknown): readonly Finding[] {
     ...segmentFindings(config["models"]),
     ...modelOutputs(config),
     ...modelFiles(config),
-    ...loops(config),
+    ...dicomFindings(config),
     ...openDoor(config),
     ...silentNotifications(config),
-    ...tlsPairs(config),
-    ...tlsListener(config),
-    ...callersCertificates(config),
   ];
 }
 
@@ -96,17 +93,6 @@ function modelFiles(config: Group): readonly Finding[] {
   });
 }
 
-/** A result sent to ourselves would be a new series, and so on for ever. */
-function loops(config: Group): readonly Finding[] {
-  const listeners = listenersOf(config);
-  return entries(config["destinations"]).flatMap(([name, { host, port }]) => {
-    const isOwn = (own: Group): boolean => port === own["port"] && reaches(host, own["host"]);
-    if (!listeners.some(isOwn)) return [];
-    const message = `${String(host)}:${String(port)} is this node's own listener; results would come back as new series`;
-    return [onValue(["destinations", name, "port"], message)];
-  });
-}
-
 /** Pages and API show patients: beyond this machine only to whom they are meant for. */
 function openDoor({ http }: Group): readonly Finding[] {
   const { listen, users, tokens } = group(http);
@@ -123,57 +109,7 @@ function silentNotifications({ notifications }: Group): readonly Finding[] {
     if (webhook !== undefined || email !== undefined) return [];
     const message = "tells nobody: it needs webhook or email, or both";
     return [onValue(["notifications", at], message)];
-function listenersOf(config: Group): readonly Group[] {
-  const { listen, tls } = group(config["dicom"]);
-  const plain = { ...LISTEN_DEFAULT, ...group(listen) };
-  return tls === undefined ? [plain] : [plain, { ...TLS_LISTEN_DEFAULT, ...group(tls) }];
-}
-
-function tlsListener(config: Group): readonly Finding[] {
-  const { tls } = group(config["dicom"]);
-  const [plain, secure] = listenersOf(config);
-  if (tls === undefined || !plain || !secure) return [];
-  const findings: Finding[] = [];
-  if (secure["mutual"] !== false && !Object.hasOwn(secure, "ca")) {
-    const message = "is missing: the authorities whose certificates callers may show; or mutual: false";
-    findings.push({ path: ["dicom", "tls"], part: "key", message: `ca ${message}` });
-  }
-  if (secure["port"] === plain["port"] && plain["port"] !== 0) {
-    findings.push(onValue(["dicom", "tls", "port"], "is the port of dicom.listen; TLS needs its own"));
-  }
-  return findings;
-}
-
-/** A certificate is of no use without its key, and a key without its certificate. */
-function tlsPairs(config: Group): readonly Finding[] {
-  return entries(config["destinations"]).flatMap(([name, { tls }]) => {
-    const has = (key: string): boolean => Object.hasOwn(group(tls), key);
-    if (has("cert") === has("key")) return [];
-    const [there, missing] = has("cert") ? ["cert", "key"] : ["key", "cert"];
-    const message = `needs ${missing} beside it`;
-    return [{ path: ["destinations", name, "tls", there], part: "key", message } as const];
   });
-}
-
-function callersCertificates(config: Group): readonly Finding[] {
-  const { callers, tls } = group(config["dicom"]);
-  const asks = tls !== undefined && group(tls)["mutual"] !== false;
-  return list(callers).flatMap((caller, at) => {
-    if (asks || !Object.hasOwn(group(caller), "certificate")) return [];
-    const message = "nobody is asked for a certificate: dicom.tls with mutual is needed";
-    return [{ path: ["dicom", "callers", at, "certificate"], part: "key", message } as const];
-  });
-}
-
-/** As far as it can be told without asking the machine for its addresses. */
-function reaches(host: unknown, listening: unknown): boolean {
-  if (typeof host !== "string" || typeof listening !== "string") return false;
-  if (host.toLowerCase() === listening.toLowerCase()) return true;
-  return isLoopback(host) && (isLoopback(listening) || listening === "0.0.0.0" || listening === "::");
-}
-
-function isLoopback(host: string): boolean {
-  return /^(localhost|127(\.\d+){3}|::1|0\.0\.0\.0|::)$/i.test(host);
 }
 
 function onValue(path: Path, message: string): Finding {

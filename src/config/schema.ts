@@ -44,10 +44,15 @@ export function toConfig(
   machine: Surroundings,
 ) {
   const { aeTitle, dataDir, workers = Math.min(MOST_WORKERS, machine.cores) } = node;
-  const { listen, tls, ...association } = dicom;
+  const { listen, tls, commitment, ...association } = dicom;
   const located = <Tls extends { readonly files: Files }>(tls: Tls): Tls => ({
     ...tls,
     files: mapped(tls.files, machine.absolute),
+  });
+  const called = <Peer extends Called>({ tls, ...peer }: Peer) => ({
+    callingAeTitle: aeTitle,
+    ...peer,
+    ...(tls && { tls: located(tls) }),
   });
   return {
     ...rest,
@@ -55,12 +60,9 @@ export function toConfig(
     log: { ...log, ...(log.file && { file: { ...log.file, path: machine.absolute(log.file.path) } }) },
     audit: { ...audit, aeTitle, ...(audit.syslog && { syslog: absoluteFiles(audit.syslog, machine) }) },
     dicom: { aeTitle, ...listen, ...association, ...(tls && { tls: located(tls) }) },
-    destinations: byName(destinations, (name, { tls, ...entry }) => ({
-      callingAeTitle: aeTitle,
-      ...entry,
-      ...(tls && { tls: located(tls) }),
-      name,
-    })),
+    destinations: byName(destinations, (name, entry) => ({ ...called(entry), name })),
+    /** Those that may ask for storage commitment, by AE title. */
+    devices: new Map(commitment.map((entry) => [entry.aeTitle, called(entry)])),
     models: byName(models, (name, entry) => ({ ...entry, name })),
   };
 }
@@ -72,6 +74,10 @@ type Syslog = NonNullable<Settings["audit"]["syslog"]>;
 function absoluteFiles({ host, port, ...files }: Syslog, machine: Surroundings): Syslog {
   const paths = Object.entries(files).map(([name, path]) => [name, machine.absolute(path)]);
   return { host, port, ...Object.fromEntries(paths) };
+}
+
+interface Called {
+  readonly tls?: { readonly files: Files; readonly serverName?: string };
 }
 
 type Files = Readonly<Record<string, string>>;

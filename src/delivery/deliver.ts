@@ -28,6 +28,8 @@ export interface Destination {
     readonly as: "binary" | "labelmap" | "fractional";
     readonly compression: "none" | "rle";
   };
+  /** Whether it is asked to take responsibility for what it got. */
+  readonly storageCommitment: boolean;
   /** How long a delivery is tried before it is held. */
   readonly retryForMs: number;
   readonly connectTimeoutMs: number;

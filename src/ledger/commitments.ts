@@ -43,6 +43,11 @@ export function askedUid(origin: string, round: number): Uid {
   return derivedUid("commitment asked", origin, String(round));
 }
 
+/** Of the job that works for a peer. */
+export function commitKey({ kind, peer }: Pick<CommitmentRecord, "kind" | "peer">): string {
+  return `${kind} ${peer}`;
+}
+
 /** @returns  false if it was there already; then nothing changes */
 export async function insertCommitment(t: Db, record: CommitmentRecord): Promise<boolean> {
   const inserted = await t.query(

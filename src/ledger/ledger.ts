@@ -5,6 +5,7 @@
  */
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import { commitKey, commitmentsIn } from "./commitments.ts";
 import { GroupCommit } from "./group-commit.ts";
 import type { Queue, Store } from "./port.ts";
 import { openQueue } from "./queue.ts";
@@ -47,6 +48,7 @@ async function restoreJobs(store: Store, queue: Queue, now: number): Promise<num
     const series = await openSeries(t);
     const runs = await pendingRuns(t);
     const deliveries = await pendingDeliveries(t);
+    const commitments = await commitmentsIn(t, ["new", "waiting", "reporting"]);
     for (const { id } of series) await queue.enqueue(t, { queue: "close", key: id, runAt: now });
     for (const { id, priority, model } of runs) {
       await queue.enqueue(t, { queue: "infer", key: id, runAt: now, priority, group: model });
@@ -54,6 +56,10 @@ async function restoreJobs(store: Store, queue: Queue, now: number): Promise<num
     for (const { id, destination } of deliveries) {
       await queue.enqueue(t, { queue: "deliver", key: id, runAt: now, group: destination });
     }
-    return series.length + runs.length + deliveries.length;
+    for (const commitment of commitments) {
+      const key = commitKey(commitment);
+      await queue.enqueue(t, { queue: "commit", key, runAt: now, group: commitment.peer });
+    }
+    return series.length + runs.length + deliveries.length + commitments.length;
   });
 }

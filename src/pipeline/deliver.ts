@@ -8,6 +8,7 @@ import type { Job } from "../ledger/port.ts";
 import type { DeliveryRecord, ResultRecord, RunRecord } from "../ledger/records.ts";
 import { type Attempt, findDelivery, insertDelivery, recordAttempt, resultsOf } from "../ledger/results.ts";
 import { findRun } from "../ledger/runs.ts";
+import { askAbout } from "./commit.ts";
 import { sayIfDone } from "./done.ts";
 import { about, type PipelineParts } from "./parts.ts";
 
@@ -40,12 +41,14 @@ export async function deliverJob(job: Job, parts: PipelineParts): Promise<void> 
     const { destination: group } = delivery;
     const again = (key: string, runAt: number) =>
       ledger.queue.enqueue(t, { queue: "deliver", key, runAt, group });
+    const isAsked = parts.stages.destinations.get(group)?.storageCommitment ?? false;
+    if (attempt.state === "delivered" && isAsked) await askAbout(t, delivery, object, parts);
     if (attempt.state === "pending") await again(delivery.id, clock.now() + waitMs);
     if (attempt.state !== "replaced") return;
     for (const other of objectsOf(results, FALL_BACK))
       await again(await insertDelivery(t, other, group, clock.now()), clock.now());
   });
-  if (attempt.state === "replaced") ledger.queue.wake();
+  if (attempt.state !== "pending") ledger.queue.wake();
   const fields = {
     ...about(run),
     destination: delivery.destination,

@@ -61,6 +61,7 @@ test("what is not written has its default, in ms and bytes", () => {
     audit: { aeTitle: "ISOCENTER", fileBytes: 1_048_576, files: 1024 },
     notifications: [],
     destinations: new Map(),
+    devices: new Map(),
     slots: {},
     models: new Map(),
     rules: [],
@@ -155,7 +156,9 @@ destinations:
       host: "pacs.example",
       port: 104,
       segmentation: { as: "binary", compression: "none" },
+      storageCommitment: false,
       retryForMs: 259_200_000,
+      commitWithinMs: 86_400_000,
       ...timeouts,
     },
     {
@@ -165,7 +168,9 @@ destinations:
       host: "::1",
       port: 4242,
       segmentation: { as: "labelmap", compression: "rle" },
+      storageCommitment: false,
       retryForMs: 604_800_000,
+      commitWithinMs: 86_400_000,
       ...timeouts,
     },
   ]);
@@ -353,7 +358,7 @@ test("check prints every problem with its place, or OK and what the config says"
     [
       `${path}:1:1: node: is missing: the settings aeTitle, dataDir, reserve, sync, workers, stopWithin`,
       `${path}:1:1: nod: unknown key "nod"; did you mean node?`,
-      `${path}:2:8: dicom: found 3, allowed: the settings listen, tls, callers, acceptDeflated, limits, timeouts`,
+      `${path}:2:8: dicom: found 3, allowed: the settings listen, tls, callers, commitment, acceptDeflated, limits, timeouts`,
     ],
   ]);
   expect(

@@ -30,6 +30,7 @@ const PACS: Destination = {
   host: "127.0.0.1",
   port: 104,
   segmentation: { as: "binary", compression: "none" },
+  storageCommitment: false,
   retryForMs: 1000,
   connectTimeoutMs: 1000,
   answerTimeoutMs: 1000,

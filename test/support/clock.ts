@@ -1,5 +1,5 @@
 /** A clock that stands still until a test moves it. Timers fire inside advance(), in order of their time. */
-import type { Clock } from "../../src/base/clock.ts";
+import { type Clock, systemClock } from "../../src/base/clock.ts";
 
 interface Timer {
   readonly at: number;
@@ -76,5 +76,31 @@ export class HandClock implements Clock {
 
   #inOrder(): readonly Timer[] {
     return [...this.#timers].sort((a, b) => a.at - b.at);
+  }
+}
+
+/** The machine's clock, so many times as fast: waits of minutes pass within a test. */
+export class FastClock implements Clock {
+  readonly #factor: number;
+  readonly #start = systemClock.now();
+
+  constructor(factor: number) {
+    this.#factor = factor;
+  }
+
+  now(): number {
+    return Math.round(this.#start + (systemClock.now() - this.#start) * this.#factor);
+  }
+
+  elapsed(): number {
+    return systemClock.elapsed() * this.#factor;
+  }
+
+  sleep(ms: number, options?: { readonly signal?: AbortSignal }): Promise<void> {
+    return systemClock.sleep(ms / this.#factor, options);
+  }
+
+  after(ms: number, callback: () => void): Disposable {
+    return systemClock.after(ms / this.#factor, callback);
   }
 }

@@ -89,6 +89,7 @@ export class RawPeer {
 /** A server whose every connection is played by `script`; disposing closes all. */
 export async function scripted(
   script: (peer: RawPeer) => Promise<void>,
+  port = 0,
 ): Promise<AsyncDisposable & { readonly port: number; readonly failures: readonly unknown[] }> {
   const peers: RawPeer[] = [];
   const failures: unknown[] = [];
@@ -97,7 +98,7 @@ export async function scripted(
     peers.push(peer);
     script(peer).catch((error: unknown) => failures.push(error));
   });
-  server.listen(0, "127.0.0.1");
+  server.listen(port, "127.0.0.1");
   await once(server, "listening");
   return {
     port: (server.address() as AddressInfo).port,

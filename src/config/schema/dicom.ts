@@ -4,7 +4,8 @@ import * as z from "zod";
 import type { AeTitle } from "../../dicom/ae-title.ts";
 import { parseAeTitle } from "../../dicom/ae-title.ts";
 import { SEQUENCE_DEPTH_LIMIT } from "../../dicom/constants.ts";
-import { bytes, duration, flag, host, line, listOf, path, section, text, whole } from "../kinds.ts";
+import { bytes, duration, expected, flag, host, line, listOf, path, section, text, whole } from "../kinds.ts";
+import { peer, withTimeouts } from "./peer.ts";
 
 export const LISTEN_DEFAULT = { host: "127.0.0.1", port: 11112 } as const;
 export const TLS_LISTEN_DEFAULT = { host: "127.0.0.1", port: 2762 } as const;
@@ -54,6 +55,15 @@ const caller = section({
       "A name in the certificate it has to show under TLS: the Common Name, or a DNS name, IP or e-mail address.",
     ),
 });
+
+const device = section({
+  ...peer,
+  via: z
+    .exactOptional(line(63))
+    .describe(
+      "Destination that has to commit first: its word is passed on. By default what the node keeps is committed.",
+    ),
+}).transform(withTimeouts);
 
 const limits = section({
   associations: whole(1, 1000)
@@ -115,6 +125,7 @@ export const dicom = section({
   listen: listen.prefault({}),
   tls: z.exactOptional(tls),
   callers: listOf("callers", caller),
+  commitment: z.array(device, { error: expected("a list of devices") }).prefault([]),
   acceptDeflated: flag()
     .prefault(false)
     .describe(

@@ -6,16 +6,16 @@ import {
   choice,
   duration,
   expected,
-  host,
+  flag,
   line,
   listOf,
   named,
-  path,
   type Refuse,
   section,
   text,
   whole,
 } from "../kinds.ts";
+import { peer, withTimeouts } from "./peer.ts";
 
 const segmentation = section({
   as: choice("binary", "labelmap", "fractional")
@@ -28,35 +28,23 @@ const segmentation = section({
     .describe("For labelmap and fractional: RLE Lossless, where the destination takes it."),
 });
 
-const tls = section({
-  ca: path().describe(
-    "PEM file of the authorities that may vouch for the destination; with it TLS is spoken.",
-  ),
-  cert: z.exactOptional(path()).describe("PEM file of the certificate that the node shows it."),
-  key: z.exactOptional(path()).describe("PEM file of its private key, without passphrase."),
-  crl: z.exactOptional(path()).describe("PEM file of the revocation lists of these authorities."),
-  serverName: z
-    .exactOptional(host())
-    .describe("The name that its certificate must have; by default the host."),
-}).transform(({ serverName, ...files }) => ({ files, ...(serverName !== undefined && { serverName }) }));
-
 const destination = section({
-  aeTitle: aeTitle().describe("Called AE title of the destination."),
-  host: host().describe("Its host name or address."),
-  port: whole(1, 65535).describe("Its TCP port."),
+  ...peer,
   segmentation: segmentation.prefault({}),
   callingAeTitle: z.exactOptional(aeTitle()).describe("Our AE title towards it; by default node.aeTitle."),
-  tls: z.exactOptional(tls),
   retryFor: duration("1m", "30d").prefault("72h").describe("How long a delivery is tried before it is held."),
-  connectTimeout: duration("1s", "5m")
-    .prefault("10s")
-    .describe("How long connecting and negotiating may take."),
-  answerTimeout: duration("1s", "1h").prefault("60s").describe("How long the answer to a C-STORE may take."),
-}).transform(({ retryFor, connectTimeout, answerTimeout, ...rest }) => ({
-  ...rest,
+  storageCommitment: flag()
+    .prefault(false)
+    .describe(
+      "Whether it is asked to take responsibility for what it got (PS3.4 annex J); what it does not commit is sent again.",
+    ),
+  commitWithin: duration("1m", "30d")
+    .prefault("24h")
+    .describe("How long it may take to report; then the commitment is unknown, and said to be."),
+}).transform(({ retryFor, commitWithin, ...rest }) => ({
+  ...withTimeouts(rest),
   retryForMs: retryFor,
-  connectTimeoutMs: connectTimeout,
-  answerTimeoutMs: answerTimeout,
+  commitWithinMs: commitWithin,
 }));
 
 export const destinations = named("destinations", destination);

@@ -8,7 +8,7 @@
  *   opening, open ──rejected, aborted, no progress──▶ over (whoever waits is told)
  *
  * One operation at a time. Every promise given settles: by the response, by the end of the association, or because
- * the connection did not move for stallMs.
+ * the connection did not move for stallMs, and after the last byte for the time a slow peer may need to read it.
  */
 import type { Socket } from "node:net";
 import { type ErrorCode, NodeError } from "../base/errors.ts";
@@ -56,6 +56,10 @@ interface Outstanding {
 /** Longest data value sent, whatever the peer would take. */
 const VALUE_BYTES = 128 * 1024;
 const LAST_MESSAGE_ID = 0xffff;
+/** What the systems of both sides may hold of what we have handed over; nobody sees how the peer reads it. */
+const UNSEEN_BYTES = 4 * 1024 * 1024;
+/** A peer that reads this slowly is still served. */
+const SLOWEST_BYTES_PER_SECOND = 10_000;
 
 export class Requestor implements AsyncDisposable {
   readonly #settings: RequestorSettings;
@@ -232,7 +236,10 @@ export class Requestor implements AsyncDisposable {
     this.#upper.watch(true);
     try {
       const sending = sendMessage(this.#upper, { contextId, command: request, dataSet }, this.#valueBytes);
-      sending.catch(() => this.abort("the data set could not be read")); // half of it was sent
+      sending.then(
+        (bytes) => this.#outstanding && this.#upper.watch(true, underWayMs(bytes)),
+        () => this.abort("the data set could not be read"), // half of it was sent
+      );
       const [sent, answered] = await Promise.allSettled([sending, promise]);
       signal?.throwIfAborted();
       if (sent.status === "rejected") throw sent.reason;
@@ -284,4 +291,9 @@ export class Requestor implements AsyncDisposable {
     }
     return undefined;
   }
+}
+
+/** How long so many bytes may be under way to a slow peer, unseen, before it can begin to answer. */
+function underWayMs(bytes: number): number {
+  return Math.round((Math.min(bytes, UNSEEN_BYTES) / SLOWEST_BYTES_PER_SECOND) * 1000);
 }

@@ -34,22 +34,26 @@ interface Message {
  * Resolves when all was handed to the connection, or the association has ended: that is told elsewhere.
  *
  * @param valueBytes  the longest data value
+ * @returns           the bytes of the data set
  * @throws            what the data set throws
  */
 export async function sendMessage(
   upper: UpperLayer,
   { contextId, command, dataSet }: Message,
   valueBytes: number,
-): Promise<void> {
+): Promise<number> {
   upper.sendData({ contextId, isCommand: true, isLast: true }, [encodeCommand(command)]);
-  if (!dataSet) return;
+  let bytes = 0;
+  if (!dataSet) return bytes;
   const packer = new ValuePacker(valueBytes);
   for await (const chunk of dataSet) {
+    bytes += chunk.length;
     for (const value of packer.add(chunk)) {
       upper.sendData({ contextId, isCommand: false, isLast: false }, value);
       if (upper.isCongested) await upper.drained();
     }
-    if (!upper.isOpen) return;
+    if (!upper.isOpen) return bytes;
   }
   upper.sendData({ contextId, isCommand: false, isLast: true }, packer.end());
+  return bytes;
 }

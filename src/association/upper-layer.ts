@@ -80,6 +80,7 @@ export class UpperLayer {
   #artim: Disposable | undefined;
   #idle: Disposable | undefined;
   #heardAt = 0;
+  #watchedMs = 0;
   /** The stream has lost its framing, or the user failed: what still comes is thrown away. */
   #isDeaf = false;
   #reason: string | undefined;
@@ -128,9 +129,10 @@ export class UpperLayer {
     return this.#connection.drained();
   }
 
-  /** Whether the connection has to move, else stallMs ends it. */
-  watch(isOn: boolean): void {
-    this.#connection.watch(isOn ? this.#settings.stallMs : undefined);
+  /** Whether the connection has to move, else stallMs, and what is granted beyond it, ends it. */
+  watch(isOn: boolean, beyondMs = 0): void {
+    this.#watchedMs = this.#settings.stallMs + beyondMs;
+    this.#connection.watch(isOn ? this.#watchedMs : undefined);
   }
 
   acceptAssociation(pdu: Uint8Array): void {
@@ -176,7 +178,7 @@ export class UpperLayer {
         this.#heard();
         return this.#guard(() => reader.resume());
       },
-      stalled: () => this.#giveUp(`no progress for ${this.#settings.stallMs} ms`),
+      stalled: () => this.#giveUp(`no progress for ${this.#watchedMs} ms`),
       closed: (error) => this.#closed(error),
     };
   }

@@ -14,6 +14,9 @@ import { about, type PipelineParts } from "./parts.ts";
 
 const RETRY_DELIVERY = { firstMs: 5_000, capMs: 15 * 60_000 } as const;
 
+/** A mistake in somebody's settings, not a peer that is away: a person should look at it today. */
+type Tried = Attempt & { readonly isMistake?: boolean };
+
 interface Delivering {
   readonly run: RunRecord;
   readonly delivery: DeliveryRecord;
@@ -70,12 +73,12 @@ export async function deliverJob(job: Job, parts: PipelineParts): Promise<void> 
       log.error("delivery.held", fields);
       return sayIfDone(run, parts);
     case "pending":
-      return log.warn("delivery.postponed", { ...fields, waitMs });
+      return log[attempt.isMistake ? "error" : "warn"]("delivery.postponed", { ...fields, waitMs });
   }
 }
 
 /** @returns what to note of this try; rejects only when the node stops */
-async function tried(delivering: Delivering, signal: AbortSignal, parts: PipelineParts): Promise<Attempt> {
+async function tried(delivering: Delivering, signal: AbortSignal, parts: PipelineParts): Promise<Tried> {
   const { delivery } = delivering;
   const { stages, clock } = parts;
   const at = clock.now();
@@ -98,7 +101,7 @@ async function tried(delivering: Delivering, signal: AbortSignal, parts: Pipelin
     if (error.code === "CONTEXT_REFUSED" && canBeReplaced(delivering))
       return { state: "replaced", reason: notTaken(delivering), at };
     // Even a rejection or a refused context is often a setting at the peer that somebody is about to make.
-    return { state: postponed, reason: error.message, at };
+    return { state: postponed, reason: error.message, at, isMistake: error.failure === "permanent" };
   }
 }
 

@@ -58,8 +58,8 @@ const CLOSE_CONCURRENCY = 4;
 const INFER_CONCURRENCY = 64;
 /** One model that hangs leaves places in memory to the others (stages.ts, VOLUMES_AT_ONCE). */
 const INFERENCES_PER_MODEL = 2;
-/** An association carries one instance at a time. */
-const DELIVERIES_PER_DESTINATION = 1;
+/** An association carries one instance at a time; the next one is read, the last one noted meanwhile. */
+const DELIVERIES_PER_DESTINATION = 2;
 /** Peers that are asked or told about storage commitment at a time. */
 const COMMIT_CONCURRENCY = 8;
 /** Parts of the time a stop may take: running inferences may end, then what is being sent. */

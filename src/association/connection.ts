@@ -68,11 +68,15 @@ export class Connection {
     return this.#isHolding;
   }
 
+  get isFlushed(): boolean {
+    return this.#socket.writableLength === 0;
+  }
+
   get isCongested(): boolean {
     return this.#socket.writableLength > QUEUE_BYTES;
   }
 
-  /** The parts must not change any more. Without effect once the writing side has ended. */
+  /** The parts must not change before all is flushed. Without effect once the writing side has ended. */
   write(parts: readonly Uint8Array[]): void {
     if (!this.#socket.writable) return;
     if (!this.#isCorked) {

@@ -28,7 +28,13 @@ import type { Wait } from "./pdu-reader.ts";
 import { PeerFault } from "./peer-fault.ts";
 import { ReportReceiver } from "./report-receiver.ts";
 import { isAnswer, type StoreAnswer, storeAnswer } from "./response.ts";
-import { type CommitmentMessage, type DataSetBytes, type Instance, sendMessage } from "./send-message.ts";
+import {
+  type CommitmentMessage,
+  type DataSetBytes,
+  type Instance,
+  sendMessage,
+  underWayMs,
+} from "./send-message.ts";
 import { UpperLayer, type UpperLayerSettings } from "./upper-layer.ts";
 
 export interface RequestorSettings extends UpperLayerSettings {
@@ -56,10 +62,6 @@ interface Outstanding {
 /** Longest data value sent, whatever the peer would take. */
 const VALUE_BYTES = 128 * 1024;
 const LAST_MESSAGE_ID = 0xffff;
-/** What the systems of both sides may hold of what we have handed over; nobody sees how the peer reads it. */
-const UNSEEN_BYTES = 4 * 1024 * 1024;
-/** A peer that reads this slowly is still served. */
-const SLOWEST_BYTES_PER_SECOND = 10_000;
 
 export class Requestor implements AsyncDisposable {
   readonly #settings: RequestorSettings;
@@ -109,6 +111,10 @@ export class Requestor implements AsyncDisposable {
   /** Settles when the connection is gone; never rejects. */
   get ended(): Promise<void> {
     return this.#ended.promise;
+  }
+
+  get isFlushed(): boolean {
+    return this.#upper.isFlushed;
   }
 
   get isOpen(): boolean {
@@ -291,9 +297,4 @@ export class Requestor implements AsyncDisposable {
     }
     return undefined;
   }
-}
-
-/** How long so many bytes may be under way to a slow peer, unseen, before it can begin to answer. */
-function underWayMs(bytes: number): number {
-  return Math.round((Math.min(bytes, UNSEEN_BYTES) / SLOWEST_BYTES_PER_SECOND) * 1000);
 }

@@ -64,6 +64,8 @@ export interface AssociateOptions {
 /** Disposing releases. What may be thrown: requestor.ts. */
 export interface RequestorAssociation extends AsyncDisposable {
   readonly isOpen: boolean;
+  /** Nothing that was sent waits in this process any more: its memory may change. */
+  readonly isFlushed: boolean;
   /** Settles when the connection is gone; never rejects. */
   readonly ended: Promise<void>;
   accepted(abstractSyntax: string, transferSyntaxUid: TransferSyntaxUid): boolean;

@@ -42,18 +42,33 @@ export async function sendMessage(
   { contextId, command, dataSet }: Message,
   valueBytes: number,
 ): Promise<number> {
-  upper.sendData({ contextId, isCommand: true, isLast: true }, [encodeCommand(command)]);
+  let isBegun = false;
+  const send = (value: readonly Uint8Array[], isLast: boolean): void => {
+    // With the first value, not before it: the two leave in one packet.
+    if (!isBegun) upper.sendData({ contextId, isCommand: true, isLast: true }, [encodeCommand(command)]);
+    isBegun = true;
+    if (dataSet) upper.sendData({ contextId, isCommand: false, isLast }, value);
+  };
   let bytes = 0;
-  if (!dataSet) return bytes;
   const packer = new ValuePacker(valueBytes);
-  for await (const chunk of dataSet) {
+  for await (const chunk of dataSet ?? []) {
     bytes += chunk.length;
     for (const value of packer.add(chunk)) {
-      upper.sendData({ contextId, isCommand: false, isLast: false }, value);
+      send(value, false);
       if (upper.isCongested) await upper.drained();
     }
     if (!upper.isOpen) return bytes;
   }
-  upper.sendData({ contextId, isCommand: false, isLast: true }, packer.end());
+  send(packer.end(), true);
   return bytes;
 }
+
+/** How long so many bytes may be under way to a slow peer, unseen, before it can begin to answer. */
+export function underWayMs(bytes: number): number {
+  return Math.round((Math.min(bytes, UNSEEN_BYTES) / SLOWEST_BYTES_PER_SECOND) * 1000);
+}
+
+/** What the systems of both sides may hold of what we have handed over; nobody sees how the peer reads it. */
+const UNSEEN_BYTES = 4 * 1024 * 1024;
+/** A peer that reads this slowly is still served. */
+const SLOWEST_BYTES_PER_SECOND = 10_000;

@@ -119,6 +119,10 @@ export class UpperLayer {
     return this.#state === "Sta6";
   }
 
+  get isFlushed(): boolean {
+    return this.#connection.isFlushed;
+  }
+
   /** So much is queued that drained() should be awaited before more is sent. */
   get isCongested(): boolean {
     return this.#connection.isCongested;

@@ -1,5 +1,6 @@
 /**
- * Sends results to their destinations, one at a time for each, and tells what became of it.
+ * Sends results to their destinations, one at a time for each, and tells what became of it. While one is sent the
+ * next may be handed over already: its file is read meanwhile.
  *
  * An association is kept while there is something to send, and released after a short idle time. What the peer
  * answered decides: delivered, try again, or held for a person to look at (association/statuses.ts).
@@ -7,16 +8,15 @@
  * An object may lie in several files, each in its transfer syntax: the first that the peer takes is sent, as it lies
  * in the file. Only for a peer that takes Implicit VR alone is the data set written anew (implicit.ts).
  */
-import { open } from "node:fs/promises";
 import type { Clock } from "../base/clock.ts";
 import { NodeError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { WorkerPool } from "../base/worker-pool.ts";
 import type { AeTitle } from "../dicom/ae-title.ts";
 import { TRANSFER_SYNTAX } from "../dicom/constants.ts";
-import { readPart10Meta } from "../dicom/part10.ts";
 import type { InstanceUid, SopClassUid, TransferSyntaxUid } from "../dicom/uid.ts";
 import { IMPLICIT_HEAD } from "./implicit.ts";
+import { ResultFile, ResultMemory } from "./result-file.ts";
 
 export interface Destination {
   readonly name: string;
@@ -39,6 +39,8 @@ export interface Destination {
 /** What delivery needs of association/scu.ts. */
 export interface Association extends AsyncDisposable {
   readonly isOpen: boolean;
+  /** Nothing that was sent waits in this process any more. */
+  readonly isFlushed: boolean;
   accepted(abstractSyntax: string, transferSyntaxUid: TransferSyntaxUid): boolean;
   store(
     instance: {
@@ -70,6 +72,10 @@ interface ParcelFile {
   readonly transferSyntaxUid: TransferSyntaxUid;
 }
 
+interface OpenFile extends ParcelFile {
+  readonly file: ResultFile;
+}
+
 interface Sent {
   /** Of the C-STORE response. */
   readonly status: number;
@@ -87,6 +93,10 @@ interface CourierSystem {
   readonly pool: WorkerPool;
 }
 
+interface LineParts extends CourierSystem {
+  readonly memory: ResultMemory;
+}
+
 /** What is sent: the bytes of a data set, in a transfer syntax that the peer takes. */
 interface Offer {
   readonly transferSyntaxUid: TransferSyntaxUid;
@@ -94,16 +104,16 @@ interface Offer {
 }
 
 const IDLE_RELEASE_MS = 2_000;
-const CHUNK_BYTES = 256 * 1024;
 const TRANSCODE_TIMEOUT_MS = 60_000;
 const { IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN } = TRANSFER_SYNTAX;
 
 export function createCourier(associate: Associate, system: CourierSystem): Courier {
   const lines = new Map<string, Line>();
+  const parts = { ...system, memory: new ResultMemory() };
   return {
     send(destination, parcel, { signal }) {
       let line = lines.get(destination.name);
-      if (!line) lines.set(destination.name, (line = new Line(destination, associate, system)));
+      if (!line) lines.set(destination.name, (line = new Line(destination, associate, parts)));
       return line.send(parcel, signal);
     },
     async [Symbol.asyncDispose]() {
@@ -112,59 +122,74 @@ export function createCourier(associate: Associate, system: CourierSystem): Cour
   };
 }
 
-/** The association to one destination; its user sends one parcel after the other. */
+/** The association to one destination: it carries one parcel after the other, each in its turn. */
 class Line implements AsyncDisposable {
   readonly #destination: Destination;
   readonly #associate: Associate;
-  readonly #system: CourierSystem;
+  readonly #system: LineParts;
   #association: Association | undefined;
   #idle: Disposable | undefined;
+  /** Settles when the association is free for whoever comes next. */
+  #turn: Promise<void> = Promise.resolve();
 
-  constructor(destination: Destination, associate: Associate, system: CourierSystem) {
+  constructor(destination: Destination, associate: Associate, system: LineParts) {
     this.#destination = destination;
     this.#associate = associate;
     this.#system = system;
   }
 
   async send(parcel: Parcel, signal: AbortSignal): Promise<Sent> {
-    this.#idle?.[Symbol.dispose]();
+    const before = this.#turn;
+    const { promise: mine, resolve: pass } = Promise.withResolvers<void>();
+    this.#turn = mine;
+    using opened = new DisposableStack();
     try {
-      return await this.#send(parcel, signal);
+      const files: OpenFile[] = [];
+      for (const one of parcel.files) {
+        files.push({ ...one, file: opened.use(await ResultFile.open(one.path, this.#system.memory)) });
+      }
+      await before;
+      this.#idle?.[Symbol.dispose]();
+      return await this.#carry(parcel, files, signal);
     } finally {
+      await before;
+      this.#idle?.[Symbol.dispose]();
       this.#idle = this.#system.clock.after(IDLE_RELEASE_MS, () => void this.#release());
+      pass();
     }
   }
 
-  async #send(parcel: Parcel, signal: AbortSignal): Promise<Sent> {
-    const offsets = await Promise.all(parcel.files.map(({ path }) => dataSetOffsetOf(path)));
+  async #carry(parcel: Parcel, files: readonly OpenFile[], signal: AbortSignal): Promise<Sent> {
+    signal.throwIfAborted();
     const association = await this.#open(parcel, signal);
     const takes = (syntax: TransferSyntaxUid): boolean => association.accepted(parcel.sopClassUid, syntax);
-    const at = parcel.files.findIndex(({ transferSyntaxUid }) => takes(transferSyntaxUid));
-    const file = parcel.files[at];
-    const offer = file
-      ? { ...file, dataSet: fileFrom(file.path, offsets[at]!) }
-      : takes(IMPLICIT_VR_LITTLE_ENDIAN) && (await this.#implicit(parcel, signal));
+    const taken = files.find(({ transferSyntaxUid }) => takes(transferSyntaxUid));
+    const offer = taken
+      ? { transferSyntaxUid: taken.transferSyntaxUid, dataSet: taken.file.from() }
+      : takes(IMPLICIT_VR_LITTLE_ENDIAN) && (await this.#implicit(files, signal));
     if (!offer) {
       const { name } = this.#destination;
       throw new NodeError("CONTEXT_REFUSED", `Destination ${name}: does not take this SOP Class`);
     }
     const { transferSyntaxUid } = offer;
     const { status } = await association.store({ ...parcel, ...offer }, { signal });
+    if (association.isFlushed) for (const { file } of files) file.sent();
     return { status, transferSyntaxUid };
   }
 
-  async #implicit({ files }: Parcel, signal: AbortSignal): Promise<Offer | undefined> {
+  async #implicit(files: readonly OpenFile[], signal: AbortSignal): Promise<Offer | undefined> {
     const native = files.find(({ transferSyntaxUid }) => transferSyntaxUid === EXPLICIT_VR_LITTLE_ENDIAN);
     if (!native) return undefined;
     const options = { signal, timeoutMs: TRANSCODE_TIMEOUT_MS };
     const { head, pixelOffset } = await this.#system.pool.run(IMPLICIT_HEAD, native.path, options);
     return {
       transferSyntaxUid: IMPLICIT_VR_LITTLE_ENDIAN,
-      dataSet: following(head, fileFrom(native.path, pixelOffset)),
+      dataSet: following(head, native.file.from(pixelOffset)),
     };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#turn;
     this.#idle?.[Symbol.dispose]();
     await this.#release();
   }
@@ -190,22 +215,6 @@ class Line implements AsyncDisposable {
     } catch (error) {
       this.#system.log.debug("delivery.release-failed", { destination: this.#destination.name, error });
     }
-  }
-}
-
-async function dataSetOffsetOf(path: string): Promise<number> {
-  try {
-    return (await readPart10Meta(path)).dataSetOffset;
-  } catch (cause) {
-    if (cause instanceof NodeError) throw cause;
-    throw new NodeError("STORAGE_FAILED", "Result: its file cannot be read", { cause });
-  }
-}
-
-async function* fileFrom(path: string, offset: number): AsyncGenerator<Uint8Array> {
-  await using file = await open(path);
-  for await (const chunk of file.createReadStream({ start: offset, highWaterMark: CHUNK_BYTES })) {
-    yield chunk as Uint8Array;
   }
 }
 

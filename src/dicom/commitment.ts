@@ -8,7 +8,7 @@ import { fromKeywords, type KeywordRecord } from "./build.ts";
 import { STATUS, TRANSFER_SYNTAX } from "./constants.ts";
 import { type DataSet, itemsOf, numberOf, stringOf } from "./data-set.ts";
 import { tagOf } from "./dictionary.ts";
-import { encodeImplicit } from "./encode-implicit.ts";
+import { encodeImplicit } from "./encode.ts";
 import { encodingOf } from "./part10.ts";
 import { readDataSet, ShortRead } from "./read.ts";
 import { type InstanceUid, parseUid, type SopClassUid, type TransferSyntaxUid, type Uid } from "./uid.ts";

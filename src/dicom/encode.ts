@@ -29,8 +29,15 @@ export function encodeDataSet(dataSet: DataSet): Uint8Array {
   return writer.done();
 }
 
+/** The same without value representations, PS3.5 A.1. */
+export function encodeImplicit(dataSet: DataSet): Uint8Array {
+  const writer = new Writer(false);
+  writer.dataSet(dataSet);
+  return writer.done();
+}
+
 /**
- * The same without value representations, PS3.5 A.1, up to and with the head of native Pixel Data.
+ * The same, up to and with the head of native Pixel Data.
  *
  * @param pixelBytes  length of the pixels, which follow what is returned
  */

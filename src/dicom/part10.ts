@@ -89,10 +89,11 @@ export async function readPart10Header(path: string, options: HeaderOptions = {}
 /**
  * What a file says of itself before its data set.
  *
- * @throws NodeError DATA_SET_INVALID; what the file system throws
+ * @param head  its first bytes, 64 KiB or all it has
+ * @throws      NodeError DATA_SET_INVALID
  */
-export async function readPart10Meta(path: string): Promise<Part10Meta> {
-  return readHead(path, HEADER_LIMIT_BYTES, parseMeta);
+export function readPart10Meta(head: Uint8Array): Part10Meta {
+  return whole(() => parseMeta({ bytes: head, isPrefix: true }));
 }
 
 /** The encoding of a data set by its transfer syntax, PS3.5 annex A. */

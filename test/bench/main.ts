@@ -2,6 +2,7 @@
 const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
   receive: async () => (await import("./receive.ts")).receive(),
   seg: async () => (await import("./seg.ts")).seg(),
+  send: async () => (await import("./send.ts")).send(),
   answer: async () => (await import("./answer.ts")).answer(),
 };
 

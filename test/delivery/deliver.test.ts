@@ -44,6 +44,7 @@ class Pacs {
   accepts: (abstractSyntax: string, transferSyntax: string) => boolean = (_, syntax) =>
     syntax !== TRANSFER_SYNTAX.IMPLICIT_VR_LITTLE_ENDIAN;
   releaseFails = false;
+  isFlushed = true;
   dies = false;
 
   readonly associate: Associate = async (destination, context, { signal }) => {
@@ -58,6 +59,7 @@ class Pacs {
       get isOpen() {
         return open.now;
       },
+      isFlushed: this.isFlushed,
       accepted: (asked, syntax) => asked === abstractSyntax && taken.has(syntax),
       store: async (instance) => {
         const chunks: Uint8Array[] = [];
@@ -136,6 +138,26 @@ test("one association carries one parcel after the other, and is released when n
   expect(pacs.said.at(-1)).toBe("release");
   expect(clock.pending).toBe(0);
 });
+
+// More than two chunks each, so that the memory of one is used again for the next.
+test.each([true, false])(
+  "large parcels leave as they lie in their files, flushed at once: %s",
+  async (isFlushed) => {
+    await using folder = await tempFolder();
+    const pacs = new Pacs();
+    pacs.isFlushed = isFlushed;
+    await using courier = couriered(pacs).courier;
+    const dataSets = [1, 2, 3, 4].map((fill) =>
+      ctImage({ "7fe00010": explicit("7fe00010", "OW", Buffer.alloc(1_300_000 + 2 * fill, fill)) }),
+    );
+    const parcels = await Promise.all(
+      dataSets.map((dataSet, at) => parcel(folder.path, at, file(EXPLICIT, dataSet))),
+    );
+    await Promise.all(parcels.map((one) => courier.send(PACS, one, { signal })));
+    expect(pacs.received.map(({ uid }) => uid)).toEqual(["1.2.0", "1.2.1", "1.2.2", "1.2.3"]);
+    for (const [at, { bytes }] of pacs.received.entries()) expect(bytes.equals(dataSets[at]!)).toBe(true);
+  },
+);
 
 test("each destination has an association of its own", async () => {
   await using folder = await tempFolder();

@@ -6,10 +6,11 @@
  * fsm.test.ts; certificates that do not hold: association/tls.test.ts; commitment: pipeline/commitment.test.ts.
  */
 import { describe, expect, test } from "vitest";
+import { systemClock } from "../../src/base/clock.ts";
 import { createAuthority, testWithOpenssl } from "../support/certificates.ts";
 import { FastClock } from "../support/clock.ts";
 import { freePort } from "../support/free-port.ts";
-import { type Outgoing, type OutgoingOptions, startOutgoing } from "../support/outgoing.ts";
+import { startOutgoing } from "../support/outgoing.ts";
 import {
   associateAc,
   commandSet,
@@ -22,56 +23,9 @@ import {
   storeRsp,
   us,
 } from "../support/raw-peer.ts";
-import { type Script, type ScriptedPacs, startScriptedPacs } from "../support/scripted-pacs.ts";
-import { startTcpProxy, type TcpProxy, type Treatment } from "../support/tcp-proxy.ts";
+import { startScriptedPacs } from "../support/scripted-pacs.ts";
 import { tempFolder } from "../support/temp.ts";
-
-interface Scene extends AsyncDisposable {
-  readonly pacs: ScriptedPacs;
-  readonly out: Outgoing;
-  readonly proxy: TcpProxy;
-}
-
-interface Scenery extends Omit<OutgoingOptions, "destinations"> {
-  readonly script?: Script;
-  readonly rest?: string;
-  readonly treatment?: (at: number) => Treatment | undefined;
-  /** Other destinations, as in the config. */
-  readonly others?: Readonly<Record<string, string>>;
-}
-
-async function scene(options: Scenery = {}): Promise<Scene> {
-  const { script, rest = "", treatment = () => undefined, others = {}, ...outgoing } = options;
-  const stack = new AsyncDisposableStack();
-  const folder = stack.use(await tempFolder());
-  const pacs = stack.use(await startScriptedPacs(script));
-  const proxy = stack.use(await startTcpProxy(pacs.port, treatment));
-  const destinations = { pacs: `port: ${proxy.port}${rest && `, ${rest}`}`, ...others };
-  const out = stack.use(await startOutgoing(folder.path, { ...outgoing, destinations }));
-  return { pacs, out, proxy, [Symbol.asyncDispose]: () => stack.disposeAsync() };
-}
-
-interface Delivery {
-  readonly state: unknown;
-  readonly status: string | undefined;
-}
-
-/** By SOP Instance UID. */
-function deliveriesOf(out: Outgoing, destination = "pacs"): ReadonlyMap<string, Delivery> {
-  const rows = out.rows(
-    `SELECT r.sop, d.state, d.status FROM delivery d JOIN result r ON r.run = d.run
-     WHERE d.destination = '${destination}'`,
-  );
-  return new Map(
-    rows.map(({ sop, state, status }) => [
-      String(sop),
-      { state, status: typeof status === "number" ? status.toString(16).padStart(4, "0") : undefined },
-    ]),
-  );
-}
-
-const statesOf = (out: Outgoing, destination?: string): readonly unknown[] =>
-  [...deliveriesOf(out, destination).values()].map(({ state }) => state);
+import { deliveriesOf, type Scene, scene, statesOf } from "./scene.ts";
 
 test("a PACS that is away for thirty attempts gets the result when it is back; the waits grow, to a cap", async () => {
   await using folder = await tempFolder();
@@ -404,18 +358,19 @@ testWithOpenssl(
   },
 );
 
-test("of three destinations with 500 results each, a dead and a silent one do not hold up the third", async () => {
+test("of three destinations with results to send, a dead and a silent one do not hold up the third", async () => {
   await using silent = await scripted(async () => {});
   const dead = await freePort();
   await using s = await scene({
-    results: 500,
+    results: 40,
     bytes: 10,
-    others: { dead: `port: ${dead}`, silent: `port: ${silent.port}` },
+    clock: systemClock, // by it, the dead one is asked again after seconds, as in use
+    others: { dead: `port: ${dead}`, silent: `port: ${silent.port}, answerTimeout: 1h` },
   });
-  // The silent one is given up after a minute only: by then this test would have failed.
-  await s.out.journal.said("delivery.done", 500);
-  expect(new Set(s.pacs.stored).size).toBe(500);
-  expect(s.pacs.stored).toHaveLength(500);
+  // The silent one is given up after an hour only: by then this test would have failed.
+  await s.out.journal.said("delivery.done", 40);
+  expect(new Set(s.pacs.stored).size).toBe(40);
+  expect(s.pacs.stored).toHaveLength(40);
   expect(new Set(statesOf(s.out, "silent"))).toEqual(new Set(["pending"]));
   expect(new Set(statesOf(s.out, "dead"))).toEqual(new Set(["pending"]));
 });

@@ -41,7 +41,7 @@ const sendImage = (here: TestIntake, number: number, association = SENDER.id): P
 
 async function dataSetOnDisk(here: TestIntake, name: string): Promise<Buffer> {
   const path = here.spool.pathOf(name.replace(/\.dcm$/, "") as FileId);
-  const { dataSetOffset } = await readPart10Meta(path);
+  const { dataSetOffset } = readPart10Meta(await readFile(path));
   return (await readFile(path)).subarray(dataSetOffset);
 }
 

@@ -43,6 +43,18 @@ program
   });
 
 program
+  .command("conformance")
+  .description("the DICOM conformance statement: what this node speaks, as Markdown")
+  .option(
+    "-c, --config <file>",
+    "config file whose AE title, limits and peers to state; by default the defaults",
+  )
+  .action(async (options: { config?: string }) => {
+    const { conformance } = await import("./commands/conformance.ts");
+    exitWith(await conformance(options.config, print));
+  });
+
+program
   .command("plan")
   .description(
     "which rule, models and destinations each series of a folder would get, and why; sends nothing",

@@ -8,6 +8,9 @@ import dimse from "dcmjs-dimse";
 
 dimse.log.setLevel("silent", false);
 
+/** Storage SOP Classes by name; not all there are. */
+export const STORAGE_CLASS_NAMES: Readonly<Record<string, string>> = dimse.constants.StorageClass;
+
 export const {
   AbortReason,
   AbortSource,

@@ -101,6 +101,20 @@ export function isTooShort(maxPduBytes: number): boolean {
   return maxPduBytes > 0 && maxPduBytes < MIN_PEER_PDU_BYTES;
 }
 
+/** The order in which transfer syntaxes are taken, of those that a context proposes. */
+export function syntaxesByPreference(acceptDeflated: boolean): {
+  /** Whichever of these is proposed first. */
+  readonly first: readonly string[];
+  /** Only where none of the others is proposed, in this order. */
+  readonly last: readonly string[];
+} {
+  const taken = [...KNOWN].filter((uid) => acceptDeflated || !isDeflated(uid));
+  return {
+    first: taken.filter((uid) => !LAST_RESORTS.includes(uid)),
+    last: LAST_RESORTS.filter((uid) => taken.includes(uid)),
+  };
+}
+
 /** Whether instances of the class are kept, PS3.4 B.5 and GG.3: images and whatever else goes with them. */
 export function isStorageClass(uid: string): boolean {
   return (STORAGE_BRANCH.test(uid) && !NOT_STORAGE.has(uid)) || STORAGE_ELSEWHERE.has(uid);

@@ -18,7 +18,8 @@ interface Range {
   readonly outcome: StoreOutcome;
 }
 
-const RANGES: readonly Range[] = [
+/** The table itself, for the conformance statement; what is in none of them is refused. */
+export const RANGES: readonly Range[] = [
   { first: 0x0000, last: 0x0000, outcome: "delivered" }, // success
   { first: 0xb000, last: 0xbfff, outcome: "delivered" }, // warning: coerced, elements discarded, class mismatch
   { first: 0x0111, last: 0x0111, outcome: "delivered" }, // duplicate SOP instance: it is there already

@@ -36,6 +36,11 @@ export function decodeText(bytes: Uint8Array, vr: string, set: CharacterSet): st
   return decodeWithExtensions(bytes, vr, initial);
 }
 
+/** The defined terms that are read, each with its ISO 2022 spelling where there is one. */
+export function characterSets(): readonly string[] {
+  return Object.keys(ENCODINGS).filter((term) => term !== "");
+}
+
 const ESC = 0x1b;
 
 /** WHATWG encoding labels by defined term; code extensions have the same repertoire as the plain term. */

@@ -15,7 +15,11 @@ export interface Orthanc extends AsyncDisposable {
 
 const READY_WITHIN_MS = 20_000;
 
-export async function startOrthanc(folder: string): Promise<Orthanc> {
+/** @param more  settings of Orthanc, beside the usual ones */
+export async function startOrthanc(
+  folder: string,
+  more: Readonly<Record<string, unknown>> = {},
+): Promise<Orthanc> {
   const [dicomPort, httpPort] = [await freePort(), await freePort()];
   const storage = join(folder, "orthanc");
   await mkdir(storage, { recursive: true });
@@ -32,6 +36,7 @@ export async function startOrthanc(folder: string): Promise<Orthanc> {
     StorageDirectory: storage,
     IndexDirectory: storage,
     Plugins: [],
+    ...more,
   };
   await writeFile(config, JSON.stringify(settings));
   const child = spawn("Orthanc", [config], { stdio: "ignore" });

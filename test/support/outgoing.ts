@@ -23,6 +23,8 @@ export interface OutgoingOptions {
   /** YAML of each destination in flow style, without AE title and host, by name; each gets all results. */
   readonly destinations: Readonly<Record<string, string>>;
   readonly results?: number;
+  /** Of the listener; by default any that is free. */
+  readonly port?: number;
   /** More of the `dicom` section, in block style, indented by two. */
   readonly dicom?: string;
   readonly clock?: Clock;
@@ -49,7 +51,14 @@ export interface Outgoing extends AsyncDisposable {
 const FAST = 100;
 
 export async function startOutgoing(folder: string, options: OutgoingOptions): Promise<Outgoing> {
-  const { destinations, results = 1, dicom = "", clock = new FastClock(FAST), bytes = 1000 } = options;
+  const {
+    destinations,
+    results = 1,
+    dicom = "",
+    port = 0,
+    clock = new FastClock(FAST),
+    bytes = 1000,
+  } = options;
   const data = join(folder, "data");
   const entries = Object.entries(destinations).map(
     ([name, rest]) => `  ${name}: { aeTitle: PACS, host: 127.0.0.1, ${rest} }`,
@@ -57,7 +66,7 @@ export async function startOutgoing(folder: string, options: OutgoingOptions): P
   const text = `
 node: { aeTitle: ISOCENTER, dataDir: ${data}, reserve: 1MiB, stopWithin: 5s, workers: 1 }
 dicom:
-  listen: { host: 127.0.0.1, port: 0 }
+  listen: { host: 127.0.0.1, port: ${port} }
   callers: [{ aeTitle: "*", from: 127.0.0.1 }]
 ${dicom}
 destinations:
@@ -119,6 +128,9 @@ async function lay(
       SOPClassUID: SOP_CLASS.SEGMENTATION,
       SOPInstanceUID: uid,
       Modality: "SEG",
+      PatientID: "1",
+      StudyInstanceUID: "1.2.840.99999.2",
+      SeriesInstanceUID: "1.2.840.99999.3",
     });
     const pixels = { vr: "OB", chunks: [Buffer.alloc(what.bytes, 7)] } as const;
     await writeFile(

@@ -11,39 +11,23 @@
  * peer that sends ahead is thereby answered in order.
  */
 import type { Socket } from "node:net";
-import type { Clock } from "../base/clock.ts";
-import type { Log } from "../base/log.ts";
 import { parseAeTitle } from "../dicom/ae-title.ts";
 import { STATUS } from "../dicom/constants.ts";
+import type { AcceptorSettings } from "./acceptor-settings.ts";
 import { APPLICATION_CONTEXT, type AssociateRequest, encodeAssociateAccept } from "./associate-pdu.ts";
 import { COMMAND, type Command, encodeCommand } from "./command.ts";
 import { AbortReason } from "./dimse.ts";
 import type { Indication } from "./indication.ts";
 import { MessageReader } from "./message-reader.ts";
-import { type Answer, answerTo, busy, type Context, type Terms } from "./negotiation.ts";
-import { type CommitmentHandler, noticeSink } from "./notice.ts";
+import { type Answer, answerTo, busy, type Context } from "./negotiation.ts";
+import { noticeSink } from "./notice.ts";
 import { operationOf, responseTo } from "./operation.ts";
 import type { Rejection } from "./pdu.ts";
 import type { Wait } from "./pdu-reader.ts";
 import { PeerFault } from "./peer-fault.ts";
-import type { Places } from "./places.ts";
-import type { AssociationFacts, InstanceSink, StorageHandler } from "./storage-handler.ts";
-import { type Patience, UpperLayer, type UpperLayerSettings } from "./upper-layer.ts";
-
-export interface AcceptorSettings extends Terms, UpperLayerSettings {
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly handler: StorageHandler;
-  readonly commitment?: CommitmentHandler | undefined;
-  readonly places: Places;
-  readonly commandBytes: number;
-  readonly instanceBytes: number;
-  /** Between messages, and within one. */
-  readonly idleMs: number;
-  readonly inactivityMs: number;
-  /** No new association is taken any more. */
-  readonly isStopping: () => boolean;
-}
+import type { AssociationFacts, InstanceSink } from "./storage-handler.ts";
+import { UpperLayer } from "./upper-layer.ts";
+import type { Patience } from "./upper-layer-user.ts";
 
 /** A request whose data set is coming in. */
 interface Incoming {

@@ -7,8 +7,8 @@
  *   opening ──accepted──▶ open ──release──▶ over
  *   opening, open ──rejected, aborted, no progress──▶ over (whoever waits is told)
  *
- * One operation at a time. Every promise given settles: by the response, by the end of the association, or because
- * the connection did not move for stallMs, and after the last byte for the time a slow peer may need to read it.
+ * One operation at a time. Every promise given settles: by the response, the end of the association, or because the
+ * connection did not move for stallMs, and after the last byte for the time a slow peer may need to read it.
  */
 import type { Socket } from "node:net";
 import { type ErrorCode, NodeError } from "../base/errors.ts";
@@ -35,7 +35,8 @@ import {
   sendMessage,
   underWayMs,
 } from "./send-message.ts";
-import { UpperLayer, type UpperLayerSettings } from "./upper-layer.ts";
+import { UpperLayer } from "./upper-layer.ts";
+import type { UpperLayerSettings } from "./upper-layer-user.ts";
 
 export interface RequestorSettings extends UpperLayerSettings {
   readonly request: Uint8Array;
@@ -151,11 +152,7 @@ export class Requestor implements AsyncDisposable {
     return status;
   }
 
-  /**
-   * N-ACTION that asks for storage commitment, or N-EVENT-REPORT that says what came of it; resolves with the status.
-   *
-   * @throws  as store()
-   */
+  /** N-ACTION that asks for storage commitment, or N-EVENT-REPORT about it; the status. @throws as store() */
   async tell(message: CommitmentMessage, options: { readonly signal?: AbortSignal } = {}): Promise<number> {
     const sopClassUid = SOP_CLASS.STORAGE_COMMITMENT;
     const contextId = this.#contextIdOf(sopClassUid);

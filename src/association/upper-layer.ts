@@ -9,7 +9,6 @@
  * throws while it is given something ends this association, nothing else.
  */
 import type { Socket } from "node:net";
-import type { Clock } from "../base/clock.ts";
 import { Connection, type ConnectionUser, connectionEvent } from "./connection.ts";
 import { AbortReason, AbortSource } from "./dimse.ts";
 import { type Indication, received } from "./indication.ts";
@@ -23,36 +22,10 @@ import {
   type Pdv,
   type Rejection,
 } from "./pdu.ts";
-import { type PduConsumer, type PduLimits, PduReader, type Wait } from "./pdu-reader.ts";
+import { type PduConsumer, PduReader, type Wait } from "./pdu-reader.ts";
 import { PeerFault } from "./peer-fault.ts";
 import { type Effect, type Event, type Role, type State, transition } from "./state.ts";
-
-export interface UpperLayerUser {
-  indicate(indication: Indication): void;
-  /** @returns  what to wait for before more is read */
-  fragment(pdv: Pdv, bytes: Uint8Array, isEnd: boolean): Wait;
-  /** What the user threw or rejected with; the association has been aborted. Must not throw. */
-  failed(error: unknown): void;
-  /** The connection is gone, nothing follows. The reason is missing after a regular end. Must not throw. */
-  ended(reason: string | undefined): void;
-  /** How long an open association may go on as it is without a data value that ends; absent: for ever. */
-  patience?(): Patience;
-}
-
-export interface Patience {
-  readonly ms: number;
-  /** What the peer is given up for. */
-  readonly reason: string;
-}
-
-export interface UpperLayerSettings {
-  readonly clock: Clock;
-  readonly limits: PduLimits;
-  /** PS3.8 9.1.5: for the association request to come, and for the peer to close at the end. */
-  readonly artimMs: number;
-  /** A connection that is watched and does not move for so long is given up. */
-  readonly stallMs: number;
-}
+import type { Patience, UpperLayerSettings, UpperLayerUser } from "./upper-layer-user.ts";
 
 /** What the user has patience for can change with every message, so the question is put again and again. */
 const LOOK_EVERY_MS = 1_000;

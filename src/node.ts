@@ -94,6 +94,7 @@ export async function startNode(config: Config, given: System): Promise<RunningN
   const quarantine = await Quarantine.open(join(dataDir, "quarantine"));
   await syncFolder(dataDir); // or its folders could be gone after a power cut
   const pool = parts.use(new WorkerPool(config.node.workers));
+  spool.warm().catch((error: unknown) => log.debug("node.not-warm", { error }));
   warm(pool).catch((error: unknown) => log.debug("node.not-warm", { error }));
   const peers = parts.use(await Peers.open(calledPeers(config), system));
   const courier = parts.use(createCourier(associateOver(peers, config), { ...system, pool }));

@@ -29,7 +29,7 @@ export class Spool implements AsyncDisposable {
   readonly #isDurable: boolean;
   readonly #blocks = new Blocks();
   readonly #spares: Spares;
-  /** A thread for digests alone: images may keep the others busy for minutes. It starts with the first instance. */
+  /** A thread for digests alone: images may keep the others busy for minutes. */
   readonly #digests = new WorkerPool(1);
   /** Of the folder. */
   readonly #flush: SharedFlush;
@@ -64,6 +64,11 @@ export class Spool implements AsyncDisposable {
       flushFolder: this.#isDurable ? () => this.#flush.flushed() : undefined,
       digest: (range) => this.#digests.run(DIGEST, range),
     });
+  }
+
+  /** Starts the thread for digests, or the first instance waits for that. */
+  async warm(): Promise<void> {
+    if (this.#isDurable) await this.#digests.run(DIGEST, { file: this.#handle.fd, from: 0, to: 0 });
   }
 
   async remove(id: FileId): Promise<void> {

@@ -57,6 +57,7 @@ test(`${MUTATIONS} damaged conversations leave the node as it was, and nothing i
   expect(await echoed(target)).toBe("RSP 0000");
   const after = await costOf(target);
   expect(after.fds).toBeLessThanOrEqual(before.fds);
+  expect(after.rssMb - before.rssMb).toBeLessThan(DRIFT_MB);
   expect(target.output()).not.toMatch(/"event":"association\.failed"/);
   const kept = await target.kept();
   for (const { path } of kept) {

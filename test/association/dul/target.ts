@@ -47,6 +47,8 @@ export const DEFAULTS: NodeTimeouts = { artim: "25s", idle: "60s", inactivity: "
 /** Short, but not so short that a busy machine makes a good peer look bad. */
 const SHORT: NodeTimeouts = { artim: "4s", idle: "4s", inactivity: "4s", longestMs: 4_000 };
 
+const SMALL_HEAP = ["--max-old-space-size=96", "--max-semi-space-size=4"];
+
 export async function startNodeTarget(
   folder: string,
   timeouts: NodeTimeouts = SHORT,
@@ -68,7 +70,8 @@ assembly: { quietPeriod: 1h, maximumWait: 24h }
 log: { level: debug }
 `,
   );
-  const child = spawn(process.execPath, ["src/main.ts", "start", "-c", config], {
+  // With a small heap garbage goes soon: what stays in memory is seen.
+  const child = spawn(process.execPath, [...SMALL_HEAP, "src/main.ts", "start", "-c", config], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   const running = watched("node", child, join(folder, "data", "instances"), timeouts.longestMs);

@@ -19,7 +19,7 @@ import {
   VERIFICATION,
 } from "../../support/raw-peer.ts";
 import type { Case } from "./case.ts";
-import { answersOf } from "./conversation.ts";
+import { answersOf, within } from "./conversation.ts";
 import { ASSOCIATIONS, type Target } from "./target.ts";
 
 const ABORT = "ABORT 0/0";
@@ -218,14 +218,15 @@ function badSubItem(): Buffer {
 }
 
 function hundreds(end: Uint8Array): (target: Target) => Promise<string> {
-  return async ({ port }) => {
+  return async ({ port, patienceMs }) => {
     let seen = "";
     for (let at = 0; at < 200; at += 1) {
       const peer = await RawPeer.connect(port);
       peer.send(associateRq());
-      seen = await answersOf(peer, 1);
+      seen = await answersOf(peer, 1, patienceMs);
       peer.send(end);
-      if (seen === "AC") await peer.next(); // the end, or the answer to the release
+      // The end, or the answer to the release.
+      if (seen === "AC" && (await within(peer.next(), patienceMs)) === "late") seen = "silence";
       peer.destroy();
       if (seen !== "AC") break;
     }
@@ -234,12 +235,12 @@ function hundreds(end: Uint8Array): (target: Target) => Promise<string> {
 }
 
 function repeated(bytes: () => Uint8Array): (target: Target) => Promise<string> {
-  return async ({ port }) => {
+  return async ({ port, patienceMs }) => {
     const seen = new Set<string>();
-    for (let at = 0; at < 200; at += 1) {
+    for (let at = 0; at < 200 && !seen.has("silence"); at += 1) {
       const peer = await RawPeer.connect(port);
       peer.send(bytes());
-      seen.add(await answersOf(peer, 1));
+      seen.add(await answersOf(peer, 1, patienceMs));
       peer.destroy();
     }
     return [...seen].join(" or ");

@@ -5,7 +5,7 @@ import { elementsOf, RawPeer, statusOf } from "../../support/raw-peer.ts";
 import type { Case } from "./case.ts";
 import type { Target } from "./target.ts";
 
-/** Longer than any answer takes, even where the machine has others to serve. */
+/** Longer than any answer takes. */
 const PATIENCE_MS = 8_000;
 /** How long a connection may stand after an A-ABORT was sent on it. */
 const CLOSING_MS = 5_000;
@@ -16,14 +16,14 @@ export async function converse(one: Case, target: Target): Promise<string> {
   try {
     if (one.opening) {
       peer.send(one.opening);
-      const opened = await answerOf(peer, PATIENCE_MS);
+      const opened = await answerOf(peer, target.patienceMs);
       if (opened !== "AC") return `opening: ${opened}`;
     }
     const sending = sendAll(peer, one);
-    if (!one.timed) await within(sending, PATIENCE_MS);
+    if (!one.timed) await within(sending, target.patienceMs);
     if (one.leaves === "fin") peer.socket.end();
     if (one.leaves === "reset") peer.socket.resetAndDestroy();
-    const patienceMs = one.timed ? target.longestTimeoutMs + PATIENCE_MS : PATIENCE_MS;
+    const patienceMs = target.patienceMs + (one.timed ? target.longestTimeoutMs : 0);
     return await answersOf(peer, one.answer.split(", ").length, patienceMs);
   } finally {
     peer.destroy();

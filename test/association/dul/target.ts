@@ -22,6 +22,8 @@ export interface Target extends AsyncDisposable {
   readonly pid: number;
   /** After so long a peer that does not go on is let go. */
   readonly longestTimeoutMs: number;
+  /** How long an answer is waited for. */
+  readonly patienceMs: number;
   readonly isAlive: () => boolean;
   /** Files it has made, finished or not; but for those the node makes ahead, which are empty. */
   readonly kept: () => Promise<readonly Kept[]>;
@@ -31,6 +33,10 @@ export interface Target extends AsyncDisposable {
   readonly output: () => string;
 }
 
+/** As long as a good peer would wait at least. */
+const PATIENCE_MS = 2_000;
+/** Longer than any answer of the node takes, even where the machine has others to serve. */
+const OWN_PATIENCE_MS = 8_000;
 /** The largest instance that the node of the suite takes. */
 export const INSTANCE_LIMIT_MIB = 64;
 export const ASSOCIATIONS = 25;
@@ -82,7 +88,7 @@ log: { level: debug }
     const ahead = new Set((await running.kept()).filter(({ bytes }) => bytes === 0).map(({ path }) => path));
     return files.filter((path) => !ahead.has(path)).length;
   };
-  return { ...running, port, kept, descriptors };
+  return { ...running, port, patienceMs: OWN_PATIENCE_MS, kept, descriptors };
 }
 
 /** @param args  such as --fork */
@@ -126,6 +132,7 @@ function watched(
     name,
     pid: child.pid ?? 0,
     longestTimeoutMs,
+    patienceMs: PATIENCE_MS,
     isAlive: () => child.exitCode === null && child.signalCode === null,
     kept: () => filesIn(folder),
     descriptors: async () => (await filesOf(child.pid ?? 0)).length,

@@ -23,6 +23,8 @@ export interface SpoolOptions {
   readonly sync: "on" | "off";
 }
 
+const NOTHING = { file: 0, from: 0, to: 0 } as const;
+
 export class Spool implements AsyncDisposable {
   readonly #folder: string;
   readonly #handle: FileHandle;
@@ -47,7 +49,9 @@ export class Spool implements AsyncDisposable {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     await using parent = await open(dirname(folder));
     await parent.sync(); // or the folder itself could be gone after a power cut
-    return new Spool(folder, await open(folder), options.sync === "on");
+    const spool = new Spool(folder, await open(folder), options.sync === "on");
+    spool.#digests.run(DIGEST, NOTHING).catch(() => {}); // its thread stands before the first instance needs it
+    return spool;
   }
 
   pathOf(id: FileId): string {

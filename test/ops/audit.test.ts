@@ -49,6 +49,7 @@ test("a series that came names who sent it, to whom, which study and how many in
 
 test.each([
   ["association.rejected", "110113", 8],
+  ["connection.tls-failed", "110113", 8],
   ["delivery.done", "110104", 0],
   ["delivery.postponed", "110104", 4],
   ["delivery.held", "110104", 8],

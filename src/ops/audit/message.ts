@@ -142,6 +142,7 @@ const MESSAGES: Readonly<Record<string, (fields: LogFields, source: AuditSource)
   "node.started": application(TYPE.START),
   "node.stopping": application(TYPE.STOP),
   "association.rejected": alert,
+  "connection.tls-failed": alert,
   "series.complete": (fields, source) => ({
     id: ID.TRANSFERRED,
     action: "C",

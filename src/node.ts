@@ -15,7 +15,9 @@ import { type Associate, createCourier } from "./delivery/deliver.ts";
 import { Outbox } from "./delivery/outbox.ts";
 import { Quarantine } from "./delivery/quarantine.ts";
 import { IMPLEMENTATION } from "./dicom/constants.ts";
+import { ModelAccess } from "./inference/access.ts";
 import { createInference } from "./inference/dispatch.ts";
+import { needsAccess } from "./inference/reference.ts";
 import { Admission } from "./intake/admission.ts";
 import { Intake } from "./intake/intake.ts";
 import { Senders } from "./intake/senders.ts";
@@ -98,7 +100,10 @@ export async function startNode(config: Config, given: System): Promise<RunningN
   warm(pool).catch((error: unknown) => log.debug("node.not-warm", { error }));
   const peers = parts.use(await Peers.open(calledPeers(config), system));
   const courier = parts.use(createCourier(associateOver(peers, config), { ...system, pool }));
-  const inference = parts.use(createInference(config, { ...system, pool }));
+  const isReached = [...config.models.values()].some(needsAccess);
+  const access =
+    config.modelAccess && isReached && parts.use(await ModelAccess.open(config.modelAccess, system.clock));
+  const inference = parts.use(createInference(config, { ...system, pool, access: access || undefined }));
 
   const rules = compileRules(config.rules);
   const destinations = config.destinations;

@@ -12,7 +12,6 @@ import type { Log } from "./base/log.ts";
 import { Shelf } from "./base/shelf.ts";
 import type { WorkerPool } from "./base/worker-pool.ts";
 import type { Destination } from "./delivery/deliver.ts";
-import { IMPLEMENTATION } from "./dicom/constants.ts";
 import { type DataSet, numberOf } from "./dicom/data-set.ts";
 import { tagOf } from "./dicom/dictionary.ts";
 import { readPart10Header } from "./dicom/part10.ts";
@@ -24,6 +23,7 @@ import type { InstanceRecord, RunRecord, SeriesRecord } from "./ledger/records.t
 import { type CompiledRules, type Routing, route } from "./routing/rules.ts";
 import type { NoFinding, Refused, SegInput, Wanted } from "./segmentation/input.ts";
 import type { AbsentSegmentsPolicy, UnknownLabelPolicy } from "./segmentation/policy.ts";
+import { PRODUCT } from "./segmentation/product.ts";
 import type { Segments } from "./segmentation/segment.ts";
 import { encodeTask, type SegFiles } from "./segmentation/task.ts";
 import { type Built, buildVolume } from "./volume/build.ts";
@@ -93,12 +93,6 @@ const ENCODE_TIMEOUT_MS = 120_000;
 const MOST_ELEMENTS = 150_000;
 /** Groups 0042 (documents), 3006 (contours), 5200 (functional groups) and pixels come after it. */
 const LAST_BEFORE_DOCUMENTS = 0x0040ffff;
-const PRODUCT = {
-  manufacturer: "Isocenter",
-  model: "Isocenter",
-  version: IMPLEMENTATION.VERSION_NAME,
-  serial: "1",
-} as const;
 /** A SEG of a series without a number of its own; far from what scanners use. */
 const SERIES_NUMBER_BASE = 90_000;
 /** Result series are numbered 100 × the number of their source, and on. */
@@ -157,7 +151,10 @@ async function prepare(
   }
   log.info("volume.built", { studyUid, seriesUid, frames: built.source.frames.length, elapsedMs });
   const { dataSet } = await readPart10Header(built.source.path);
-  const shared = inference.prepare(built.volume);
+  const shared = inference.prepare(
+    built.volume,
+    files.map(({ path }) => path),
+  );
   return {
     kind: "prepared",
     infer: (run, signal) =>
@@ -209,7 +206,7 @@ function encode({
 }
 
 /** How labels are made of probabilities, where the model answers with them. */
-function reductionOf({ as }: Model["response"]): Pick<SegInput, "reduction"> {
+export function reductionOf({ as }: Model["response"]): Pick<SegInput, "reduction"> {
   if (typeof as !== "object" || !("probabilities" in as)) return {};
   const { reduce, threshold } = as.probabilities;
   return { reduction: { reduce, threshold } };

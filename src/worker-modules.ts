@@ -3,9 +3,9 @@
  */
 import "./delivery/implicit.ts";
 import "./inference/decode.ts";
+import "./inference/encode.ts";
 import "./segmentation/task.ts";
 import "./volume/decode-frames.ts";
-import "./volume/formats/gzip.ts";
 import "./volume/read-image.ts";
 import { task, type WorkerPool } from "./base/worker-pool.ts";
 

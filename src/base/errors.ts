@@ -27,11 +27,13 @@ const FAILURES = {
   WORKER_DIED: "transient",
   WORKER_TIMED_OUT: "permanent",
 
+  SECRET_MISSING: "transient",
   MODEL_UNKNOWN: "permanent",
   MODEL_UNAVAILABLE: "transient",
   MODEL_BUSY: "transient",
   MODEL_TIMED_OUT: "ambiguous",
   MODEL_REJECTED: "permanent",
+  MODEL_FAILED: "ambiguous",
   MODEL_INPUT_UNSUITABLE: "permanent",
   MODEL_ANSWER_INVALID: "permanent",
   MODEL_ANSWER_TOO_LARGE: "permanent",

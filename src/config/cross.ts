@@ -7,6 +7,7 @@
 import { suggestion } from "../routing/nearest.ts";
 import { dicomFindings } from "./cross-dicom.ts";
 import { segmentFindings } from "./cross-segments.ts";
+import { checkPlaceholders } from "./placeholders.ts";
 import { LABEL_PRESETS, labelPreset } from "./presets.ts";
 import type { Finding } from "./problems.ts";
 import type { Path } from "./source.ts";
@@ -21,6 +22,8 @@ export function crossCheck(written: unknown): readonly Finding[] {
     ...modelSlots(config),
     ...segmentFindings(config["models"]),
     ...modelOutputs(config),
+    ...modelCompression(config),
+    ...checkPlaceholders(config),
     ...modelFiles(config),
     ...dicomFindings(config),
     ...openDoor(config),
@@ -73,9 +76,23 @@ function modelSlots(config: Group): readonly Finding[] {
 
 function modelOutputs(config: Group): readonly Finding[] {
   return entries(config["models"]).flatMap(([model, { request, response }]) => {
-    if (group(request)["format"] !== "nifti" || !Object.hasOwn(group(response), "output")) return [];
+    const { format } = group(request);
+    if (!FILE_FORMATS.has(format) || !Object.hasOwn(group(response), "output")) return [];
     const message = "only a model with the request format kserve has named outputs";
     return [{ path: ["models", model, "response", "output"], part: "key", message } as const];
+  });
+}
+
+const FILE_FORMATS: ReadonlySet<unknown> = new Set(["nifti", "nrrd", "metaimage", "npy", "raw", "dicom-zip"]);
+
+function modelCompression(config: Group): readonly Finding[] {
+  return entries(config["models"]).flatMap(([model, { request }]) => {
+    const { format, compression } = group(request);
+    const isOwn =
+      format === "nrrd" || format === "metaimage" ? compression === "zstd" : format === "dicom-zip";
+    if (!isOwn || compression === undefined || compression === "none") return [];
+    const message = `found ${JSON.stringify(compression)}, which ${JSON.stringify(format)} does not have`;
+    return [onValue(["models", model, "request", "compression"], message)];
   });
 }
 

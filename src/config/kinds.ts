@@ -45,6 +45,15 @@ function unknownKey(key: string, known: readonly string[]): string {
   return `unknown key ${JSON.stringify(key)}${hint}`;
 }
 
+/** A choice that is made by its key: exactly one of these, and what else may stand beside it. */
+export function oneOf<Shape extends z.core.$ZodLooseShape>(shape: Shape, choices = Object.keys(shape)) {
+  const words = choices.join(", ");
+  const chosen = (written: object) => choices.filter((key) => key in written);
+  return section(shape).refine((written) => chosen(written).length === 1, {
+    error: ({ input }) => found(chosen(input as object), `exactly one of ${words}`),
+  });
+}
+
 /** Entries under names of the user's choice. */
 export function named<Value extends z.core.SomeType>(what: string, value: Value) {
   return z.record(NAME, value, { error: expected(`${what} by name`) });

@@ -12,6 +12,7 @@ import { http } from "./schema/http.ts";
 import { models } from "./schema/model.ts";
 import { assembly, log, node, volume } from "./schema/node.ts";
 import { notifications } from "./schema/notifications.ts";
+import { modelAccess, secrets } from "./schema/reach.ts";
 import { destinations, rules, slots } from "./schema/work.ts";
 
 export const settingsSchema = section({
@@ -22,6 +23,8 @@ export const settingsSchema = section({
   destinations: destinations.prefault({}),
   slots: slots.prefault({}),
   models: models.prefault({}),
+  modelAccess: z.exactOptional(modelAccess),
+  secrets: secrets.prefault({}),
   rules: rules.prefault([]),
   log: log.prefault({}),
   http: z.exactOptional(http),
@@ -40,7 +43,7 @@ export interface Surroundings {
 }
 
 export function toConfig(
-  { node, dicom, destinations, models, audit, log, ...rest }: Settings,
+  { node, dicom, destinations, models, audit, log, secrets, ...rest }: Settings,
   machine: Surroundings,
 ) {
   const { aeTitle, dataDir, workers = Math.min(MOST_WORKERS, machine.cores) } = node;
@@ -63,7 +66,8 @@ export function toConfig(
     destinations: byName(destinations, (name, entry) => ({ ...called(entry), name })),
     /** Those that may ask for storage commitment, by AE title. */
     devices: new Map(commitment.map((entry) => [entry.aeTitle, called(entry)])),
-    models: byName(models, (name, entry) => ({ ...entry, name })),
+    models: byName(models, (name, entry) => ({ ...withAbsolute(entry, machine), name })),
+    secrets: secrets.folder === undefined ? {} : { folder: machine.absolute(secrets.folder) },
   };
 }
 
@@ -84,6 +88,21 @@ type Files = Readonly<Record<string, string>>;
 
 function mapped<Of extends Files>(files: Of, change: (path: string) => string): Of {
   return Object.fromEntries(Object.entries(files).map(([kind, path]) => [kind, change(path)])) as Of;
+}
+
+/** The files that a model's settings name. */
+function withAbsolute<Entry extends Settings["models"][string]>(
+  entry: Entry,
+  { absolute }: Surroundings,
+): Entry {
+  const { tls, sharedFolder } = entry;
+  const file = (key: "ca" | "cert" | "key") =>
+    tls?.[key] === undefined ? {} : { [key]: absolute(tls[key]) };
+  return {
+    ...entry,
+    ...(tls && { tls: { ...tls, ...file("ca"), ...file("cert"), ...file("key") } }),
+    ...(sharedFolder && { sharedFolder: { ...sharedFolder, node: absolute(sharedFolder.node) } }),
+  };
 }
 
 function byName<Entry, Named>(

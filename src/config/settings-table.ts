@@ -14,7 +14,7 @@ export function settingsTable(): string {
   const rows = new Map<string, Row>();
   for (const row of rowsOf(jsonSchema(), "", true)) {
     const same = rows.get(row.setting);
-    rows.set(row.setting, same ? { ...same, values: [...same.values, ...row.values] } : row);
+    rows.set(row.setting, same ? { ...same, values: union(same.values, row.values) } : row);
   }
   return [
     "| Setting | Value | Default | Meaning |",
@@ -24,6 +24,10 @@ export function settingsTable(): string {
       return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
     }),
   ].join("\n");
+}
+
+function union(one: readonly string[], other: readonly string[]): readonly string[] {
+  return [...new Set([...one, ...other])];
 }
 
 function rowsOf(schema: JsonSchema, setting: string, isRequired: boolean): readonly Row[] {

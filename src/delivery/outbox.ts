@@ -48,6 +48,18 @@ export class Outbox implements AsyncDisposable {
     return written;
   }
 
+  /** What a model measured, as JSON; it lies beside the results of the run and is sent nowhere. */
+  async keepMeasurements(run: RunId, json: string): Promise<void> {
+    const path = this.pathOf(`${run}.measurements.json`);
+    {
+      await using file = await open(path + PART, "w", 0o600);
+      await file.writeFile(json);
+      await file.datasync();
+    }
+    await rename(path + PART, path);
+    await this.#handle.sync();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#handle.close();
   }

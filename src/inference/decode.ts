@@ -1,45 +1,64 @@
 /**
  * The bytes of an answer become findings. Runs in a worker: it inflates, parses and checks every voxel.
  *
- * In:   what the client received, the request it belongs to, what is expected.
- * Out:  Findings, or one of the errors of volume/formats/interpret.ts.
+ * In:   what was received, the steps that lead to the result, what was sent and what is expected.
+ * Out:  Findings; or references, if the result lies elsewhere; or one of the errors of the formats.
  * Pure.
  */
-import { NodeError } from "../base/errors.ts";
-import { gunzip } from "../volume/formats/gzip.ts";
 import { invalid } from "../volume/formats/image.ts";
-import { type Expected, type Interpreted, interpret } from "../volume/formats/interpret.ts";
-import { JSON_LENGTH_HEADER, tensorIn } from "./kserve.ts";
-import type { RequestShape, ResponseShape } from "./model.ts";
+import { type AnswerShape, type Expected, type Interpreted, interpret } from "../volume/formats/interpret.ts";
+import { jsonAt, scalarAt } from "./json.ts";
+import type { Unwrap } from "./model.ts";
+import { type UnwrapLimits, type Unwrapped, unwrap, type Wrapped, withoutEncoding } from "./unwrap.ts";
 
-export interface Encoded {
-  readonly bytes: Uint8Array;
-  readonly headers: ReadonlyMap<string, string>;
-  readonly format: RequestShape["format"];
-  readonly response: ResponseShape;
+export interface Encoded extends Wrapped {
+  readonly steps: readonly Unwrap[];
+  readonly measurements?: readonly Unwrap[];
+  /** By JSON Pointer; what the answer must say, or it is that of another request. */
+  readonly echoes: Readonly<Record<string, string>>;
+  readonly limits: UnwrapLimits;
+  /** What the files are once they are unwrapped. */
+  readonly shape: AnswerShape;
   readonly expected: Expected;
 }
 
-export function decodeAnswer({ bytes, headers, format, response, expected }: Encoded): Interpreted {
-  const plain = withoutEncoding(bytes, headers.get("content-encoding"), response.maxBytes);
-  const jsonLength = headers.get(JSON_LENGTH_HEADER);
-  const file =
-    format === "kserve" ? tensorIn(plain, { jsonLength, output: response.output }) : { bytes: plain };
-  return interpret([file], response, expected);
+export type Decoded =
+  | { readonly kind: "findings"; readonly findings: Interpreted; readonly measurements?: string }
+  | (Extract<Unwrapped, { kind: "outside" }> & { readonly measurements?: string });
+
+const MAX_MEASUREMENT_BYTES = 1024 * 1024;
+
+export function decodeAnswer(encoded: Encoded): Decoded {
+  const { headers, limits, steps, measurements: path } = encoded;
+  const encoding = headers.get("content-encoding");
+  const files = encoded.files.map((file) => ({
+    ...file,
+    bytes: withoutEncoding(file.bytes, encoding, limits),
+  }));
+  for (const { bytes } of files) checkEchoes(bytes, encoded.echoes);
+  const measurements = path ? { measurements: documentAt({ files, headers }, path, limits) } : {};
+  const unwrapped = unwrap({ files, headers }, steps, limits);
+  if (unwrapped.kind === "outside") return { ...unwrapped, ...measurements };
+  return {
+    kind: "findings",
+    findings: interpret(unwrapped.files, encoded.shape, encoded.expected),
+    ...measurements,
+  };
 }
 
-/** We ask for no encoding. One layer of gzip is undone all the same; a chain of them is how bombs are made. */
-function withoutEncoding(bytes: Uint8Array, encoding: string | undefined, maxBytes: number): Uint8Array {
-  const name = (encoding ?? "identity").trim().toLowerCase();
-  if (name === "identity" || name === "") return bytes;
-  if (name !== "gzip" && name !== "x-gzip") throw invalid("Answer with a Content-Encoding other than gzip");
-  try {
-    return gunzip(bytes, maxBytes);
-  } catch (error) {
-    const cause = (error as Error).cause as NodeJS.ErrnoException | undefined;
-    if (cause?.code !== "ERR_BUFFER_TOO_LARGE") throw error;
-    throw new NodeError("MODEL_ANSWER_TOO_LARGE", `Answer inflates to more than ${maxBytes} bytes`, {
-      cause,
-    });
+/** @throws MODEL_ANSWER_INVALID; the message repeats nothing, since it is about somebody else */
+function checkEchoes(answer: Uint8Array, echoes: Encoded["echoes"]): void {
+  for (const [pointer, expected] of Object.entries(echoes)) {
+    if (scalarAt(answer, pointer) !== expected)
+      throw invalid(`Answer belongs to another request: ${pointer} is not what was sent`);
   }
+}
+
+function documentAt(wrapped: Wrapped, path: readonly Unwrap[], limits: UnwrapLimits): string {
+  const found = unwrap(wrapped, path, limits);
+  const [only, second] = found.kind === "files" ? found.files : [];
+  if (!only || second || only.bytes.length > MAX_MEASUREMENT_BYTES)
+    throw invalid(`Answer without one document of measurements of at most ${MAX_MEASUREMENT_BYTES} bytes`);
+  jsonAt(only.bytes, "");
+  return Buffer.from(only.bytes).toString("utf8");
 }

@@ -9,30 +9,25 @@
  * built, its answer decoded, or a new try waited for. Whatever a new try can help is tried again, a time-out too:
  * an inference that ran twice harms nobody.
  */
+import { randomUUID } from "node:crypto";
 import { type Backoff, backoffMs } from "../base/backoff.ts";
 import type { Clock } from "../base/clock.ts";
 import { NodeError } from "../base/errors.ts";
 import type { Log, LogFields } from "../base/log.ts";
-import { task, type WorkerPool } from "../base/worker-pool.ts";
-import type { Interpreted } from "../volume/formats/interpret.ts";
-import type { UnknownLabelPolicy } from "../volume/formats/labels.ts";
-import type { SegmentNames } from "../volume/formats/mask-names.ts";
+import type { WorkerPool } from "../base/worker-pool.ts";
 import { told } from "../volume/formats/notes.ts";
 import type { Findings, Volume } from "../volume/volume.ts";
-import { ModelClient, type Answer as Received } from "./client.ts";
-import type { decodeAnswer } from "./decode.ts";
+import type { ModelAccess } from "./access.ts";
+import { type Answered, Asker, type Asking, type LabelledModel, type Read } from "./ask.ts";
 import type { Model } from "./model.ts";
 import { type PreparedVolume, prepareVolume } from "./prepare.ts";
+import type { SecretSettings } from "./secrets.ts";
 import { concurrencyOf, Slots } from "./slots.ts";
-
-interface LabelledModel extends Model {
-  readonly segments: SegmentNames;
-  readonly onUnknownLabel?: UnknownLabelPolicy;
-}
 
 export interface InferenceSettings {
   /** By name; of the segments only the label values and their names are used here. */
   readonly models: ReadonlyMap<string, LabelledModel>;
+  readonly secrets: SecretSettings;
   /** How many places each resource has. */
   readonly slots: Readonly<Record<string, number>>;
 }
@@ -41,6 +36,8 @@ export interface InferenceSystem {
   readonly log: Log;
   readonly clock: Clock;
   readonly pool: WorkerPool;
+  /** Where models fetch volumes and call back, if any of them does. */
+  readonly access?: ModelAccess | undefined;
 }
 
 interface InferOptions {
@@ -55,6 +52,8 @@ export interface Answer {
   readonly findings: Findings;
   /** As it came from the model: evidence, should the findings not be fit to leave. */
   readonly received: Uint8Array;
+  /** JSON as the model wrote it, where it measures too. */
+  readonly measurements?: string;
   /** Wall time when the last byte had arrived, ms since 1970. */
   readonly receivedAtMs: number;
   readonly timings: Timings;
@@ -73,25 +72,26 @@ interface Timings {
 
 export interface Inference extends AsyncDisposable {
   /** The encoded forms of a volume, shared by all models that are asked about it; dispose it after the last. */
-  prepare(volume: Volume): PreparedVolume;
+  prepare(volume: Volume, paths?: readonly string[]): PreparedVolume;
   /** @throws NodeError with one of the MODEL_ or LABEL_ codes; the signal's reason */
   infer(model: string, volume: PreparedVolume, options: InferOptions): Promise<Answer>;
 }
 
 const BACKOFF: Backoff = { firstMs: 1000, capMs: 30_000 };
-/** The longest a server's Retry-After is waited for here; longer is the business of whoever plans the next try. */
-const RETRY_AFTER_CAP_MS = 60_000;
-/** Half a minute for 10^9 voxels would be slow; what takes longer hangs. */
-const DECODE_TIMEOUT_MS = 120_000;
-
-const DECODE = task<typeof decodeAnswer>(import.meta.url, "./decode", "decodeAnswer");
 
 /** @throws CONFIG_INVALID if a model needs slots that are not there */
 export function createInference(settings: InferenceSettings, system: InferenceSystem): Inference {
   const { log, clock, pool } = system;
   const models = [...settings.models.values()];
   const slots = new Slots(settings.slots, models);
-  const client = new ModelClient(connectionsOf(models, settings.slots), clock);
+  const { secrets } = settings;
+  const asker = new Asker({
+    clock,
+    pool,
+    access: system.access,
+    secrets,
+    connections: connectionsOf(models, settings.slots),
+  });
   const stop = new AbortController();
   const underWay = new Set<Promise<Answer>>();
 
@@ -99,64 +99,51 @@ export function createInference(settings: InferenceSettings, system: InferenceSy
     name: string,
     volume: PreparedVolume,
     options: InferOptions,
-    n: number,
+    { n, jobId }: { readonly n: number; readonly jobId: string },
   ): Promise<Answer> {
     const model = modelNamed(settings, name);
     const about = { ...options.about, model: name, attempt: n };
-    const body = await volume.body(model.request);
+    await using asking = await asker.prepare(model, volume, { ...options.about, jobId });
     const queuedAt = clock.elapsed();
     let queuedMs = 0;
     const outcome = await slots.hold(name, options, () => {
       queuedMs = clock.elapsed() - queuedAt;
-      log.info("inference.started", { ...about, bytes: body.length, waitMs: Math.round(queuedMs) });
-      return client.post(model, body, options);
+      log.info("inference.started", { ...about, bytes: asking.bytes, waitMs: Math.round(queuedMs) });
+      return asking.send(options);
     });
     if (outcome.kind === "busy") throw new Busy(name, outcome.status, outcome.retryAfterMs);
     const receivedAtMs = clock.now();
     const decodedFrom = clock.elapsed();
-    const { notes, ...findings } = await decode(model, volume.volume, outcome, options.signal);
+    const { findings: interpreted, measurements, bytesReceived } = await read(asking, outcome, options);
+    const { notes, ...findings } = interpreted;
     for (const note of notes) log.warn("inference.noted", { ...about, reason: told(note) });
-    const timings = {
-      queuedMs,
-      sendMs: outcome.sendMs,
-      serverMs: outcome.serverMs,
-      decodeMs: clock.elapsed() - decodedFrom,
-      bytesSent: body.length,
-      bytesReceived: outcome.bytes.length,
-      attempts: n,
-    };
+    const { sendMs, serverMs, bytesSent } = outcome;
+    const decodeMs = clock.elapsed() - decodedFrom;
+    const timings = { queuedMs, sendMs, serverMs, decodeMs, bytesSent, bytesReceived, attempts: n };
     const elapsedMs = Math.round(clock.elapsed() - queuedAt);
-    log.info("inference.done", { ...about, bytes: outcome.bytes.length, elapsedMs });
-    return { findings, received: outcome.bytes, receivedAtMs, timings };
+    log.info("inference.done", { ...about, bytes: bytesReceived, elapsedMs });
+    const received = outcome.reply.bytes;
+    return { findings, received, receivedAtMs, timings, ...(measurements !== undefined && { measurements }) };
   }
 
-  async function decode(
-    model: LabelledModel,
-    volume: Volume,
-    { bytes, headers }: Received,
-    signal: AbortSignal,
-  ): Promise<Interpreted> {
-    const { request, response, segments, onUnknownLabel = "refuse" } = model;
-    const labels = [...segments.keys()];
-    const expected = { grid: volume.grid, labels, names: segments, onUnknownLabel };
-    const input = { bytes, headers, format: request.format, response, expected };
+  /** What is wrong with an answer itself is told with the answer. */
+  async function read(asking: Asking, answered: Answered, options: InferOptions): Promise<Read> {
     try {
-      return await pool.run(DECODE, input, { signal, timeoutMs: DECODE_TIMEOUT_MS });
+      return await asking.read(answered, options);
     } catch (error) {
-      if (!(error instanceof NodeError)) throw error;
-      throw new AnswerRefused(error.code, `Model ${model.name}: ${error.message}`, {
-        cause: error,
-        received: bytes,
-      });
+      if (!(error instanceof NodeError) || error.failure !== "permanent") throw error;
+      const { bytes: received } = answered.reply;
+      throw new AnswerRefused(error.code, error.message, { cause: error, received });
     }
   }
 
   async function untilAnswered(name: string, volume: PreparedVolume, options: InferOptions): Promise<Answer> {
     const { attempts } = modelNamed(settings, name);
     const signal = AbortSignal.any([options.signal, stop.signal]);
+    const jobId = randomUUID();
     for (let n = 1; ; n += 1) {
       try {
-        return await attempt(name, volume, options, n);
+        return await attempt(name, volume, options, { n, jobId });
       } catch (error) {
         options.signal.throwIfAborted(); // we were told to stop; the model did not fail
         if (!(error instanceof NodeError)) throw error;
@@ -171,7 +158,7 @@ export function createInference(settings: InferenceSettings, system: InferenceSy
   }
 
   return {
-    prepare: (volume) => prepareVolume(volume, pool),
+    prepare: (volume, paths) => prepareVolume(volume, pool, paths),
     async infer(name, volume, options) {
       const asked = untilAnswered(name, volume, options);
       underWay.add(asked);
@@ -184,9 +171,10 @@ export function createInference(settings: InferenceSettings, system: InferenceSy
     /** Refuses who waits for a slot or a next try; lets requests under way end and their answers be decoded. */
     async [Symbol.asyncDispose]() {
       stop.abort(new Error("The node is stopping"));
+      asker.stop();
       await slots[Symbol.asyncDispose]();
       await Promise.allSettled(underWay);
-      await client[Symbol.asyncDispose]();
+      await asker[Symbol.asyncDispose]();
     },
   };
 }
@@ -218,20 +206,15 @@ class Busy extends NodeError {
 /** Never sooner than our own back-off: a Retry-After of 0 from a server that is down would be a hammer. */
 function waitBefore(attempt: number, error: NodeError): number {
   const own = backoffMs(BACKOFF, attempt - 1, Math.random());
-  const asked = error instanceof Busy ? (error.retryAfterMs ?? 0) : 0;
-  return Math.max(own, Math.min(asked, RETRY_AFTER_CAP_MS));
+  return Math.max(own, error instanceof Busy ? (error.retryAfterMs ?? 0) : 0);
 }
 
+/** One more for what is asked about a job while others run. */
 function connectionsOf(
   models: readonly Model[],
   slots: InferenceSettings["slots"],
 ): ReadonlyMap<string, number> {
-  const connections = new Map<string, number>();
-  for (const model of models) {
-    const { origin } = new URL(model.url);
-    connections.set(origin, (connections.get(origin) ?? 0) + concurrencyOf(model, slots));
-  }
-  return connections;
+  return new Map(models.map((model) => [model.name, 2 * concurrencyOf(model, slots) + 1]));
 }
 
 function modelNamed(settings: InferenceSettings, name: string): LabelledModel {

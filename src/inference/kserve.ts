@@ -11,46 +11,43 @@
  * @see https://github.com/kserve/open-inference-protocol
  * @see https://github.com/triton-inference-server/server, docs/protocol/extension_binary_data.md
  */
-import { NodeError } from "../base/errors.ts";
 import { toRasRows } from "../volume/formats/affine.ts";
 import type { AnswerFile } from "../volume/formats/answer.ts";
 import { invalid } from "../volume/formats/image.ts";
-import type { Grid, Volume } from "../volume/volume.ts";
+import type { Grid } from "../volume/volume.ts";
+import { shapeOf, spacingOf } from "./arrange.ts";
 import type { KserveRequest } from "./model.ts";
-import { type Body, bodyOf } from "./request.ts";
+import { type Body, type Bytes, bytesOf, withHeaders } from "./request.ts";
 
 /** Carries the length of the JSON head, in both directions. */
 export const JSON_LENGTH_HEADER = "inference-header-content-length";
 
 const MAX_JSON_BYTES = 1024 * 1024;
-/** Voxels turned into float32 at a time: 1 MiB of them. */
-const CONVERTED_AT_ONCE = 256 * 1024;
+const MAX_DIMENSIONS = 8;
 
-/** @throws MODEL_INPUT_UNSUITABLE if the model takes INT16 and the volume holds what INT16 cannot */
-export function kserveBody(volume: Volume, request: KserveRequest): Body {
-  const [columns, rows, slices] = volume.grid.size;
-  const bytes = columns * rows * slices * (request.datatype === "INT16" ? 2 : 4);
-  const geometry = geometryOf(volume.grid, request);
+/**
+ * @param grid   that of the voxels as they are sent
+ * @param output named where the model has several, so that only this one is computed
+ */
+export function kserveBody(
+  { grid, voxels }: { readonly grid: Grid; readonly voxels: Bytes },
+  request: KserveRequest,
+): Body {
+  const geometry = geometryOf(grid, request);
   const head = Buffer.from(
     JSON.stringify({
       inputs: [
-        tensor(request.input, request.datatype, [1, 1, slices, rows, columns], bytes),
+        tensor(request.input, request.datatype, shapeOf(grid, request.layout), voxels.length),
         ...geometry.map(({ name, shape, values }) => tensor(name, "FP32", shape, values.byteLength)),
       ],
-      parameters: { binary_data_output: true },
+      parameters: { ...request.parameters, binary_data_output: true },
     }),
   );
-  const voxels = voxelsAs(request.datatype, volume);
   const tail = geometry.map(({ values }) => new Uint8Array(values.buffer));
-  return {
-    headers: { "content-type": "application/octet-stream", [JSON_LENGTH_HEADER]: String(head.length) },
-    length: head.length + bytes + bodyOf(tail, {}).length,
-    *chunks() {
-      yield head;
-      yield* voxels();
-      yield* tail;
-    },
-  };
+  return withHeaders([bytesOf([head]), voxels, bytesOf(tail)], {
+    "content-type": "application/octet-stream",
+    [JSON_LENGTH_HEADER]: String(head.length),
+  });
 }
 
 /**
@@ -64,13 +61,22 @@ export function tensorIn(
   if (!/^\d{1,9}$/.test(jsonLength ?? "")) throw invalid(`KServe answer without ${JSON_LENGTH_HEADER}`);
   const length = Number(jsonLength);
   if (length > Math.min(MAX_JSON_BYTES, answer.length)) throw invalid(`KServe JSON head of ${length} bytes`);
-  const { datatype, shape, offset, bytes } = tensorNamed(output, parse(answer.subarray(0, length)));
-  if (typeof datatype !== "string" || !Array.isArray(shape)) {
-    throw invalid("KServe output without datatype and shape");
-  }
-  const data = answer.subarray(length + offset, length + offset + bytes);
-  if (data.length < bytes) throw invalid(`KServe output has ${data.length} of ${bytes} bytes`);
-  return { bytes: data, tensor: { datatype, shape } };
+  const found = tensorNamed(output, parse(answer.subarray(0, length)));
+  const { datatype, shape } = found;
+  const bytes = answer.subarray(length + found.offset, length + found.offset + found.bytes);
+  if (bytes.length !== found.bytes)
+    throw invalid(`KServe output has ${bytes.length} of ${found.bytes} bytes`);
+  if (datatype === "BYTES") return { bytes: onlyElement(bytes) };
+  if (typeof datatype !== "string" || !/^[A-Z]{2,5}\d{0,2}$/.test(datatype) || !isShape(shape))
+    throw invalid("KServe output is not of a plain number type and shape");
+  return { bytes, tensor: { datatype, shape } };
+}
+
+/** A BYTES tensor is a list of byte strings, each after its length; one of them is a file. */
+function onlyElement(bytes: Uint8Array): Uint8Array {
+  const length = bytes.length < 4 ? -1 : new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+  if (length !== bytes.length - 4) throw invalid("KServe output of BYTES is not one file");
+  return bytes.subarray(4);
 }
 
 function tensor(name: string, datatype: string, shape: readonly number[], bytes: number): object {
@@ -83,29 +89,12 @@ interface Geometry {
   readonly values: Float32Array;
 }
 
-function geometryOf({ affine }: Grid, { spacing, affine: matrix }: KserveRequest): readonly Geometry[] {
-  const steps = [affine.perColumn, affine.perRow, affine.perSlice].map((step) => Math.hypot(...step));
-  const rows = [...toRasRows(affine).flat(), 0, 0, 0, 1];
+function geometryOf(grid: Grid, { spacing, affine: matrix }: KserveRequest): readonly Geometry[] {
+  const rows = [...toRasRows(grid.affine).flat(), 0, 0, 0, 1];
   return [
-    ...(spacing ? [{ name: spacing, shape: [1, 3], values: Float32Array.from(steps) }] : []),
+    ...(spacing ? [{ name: spacing, shape: [1, 3], values: Float32Array.from(spacingOf(grid)) }] : []),
     ...(matrix ? [{ name: matrix, shape: [1, 4, 4], values: Float32Array.from(rows) }] : []),
   ];
-}
-
-/** The voxels in pieces; converted on the way where the type differs, so that no second volume is held. */
-function voxelsAs(datatype: KserveRequest["datatype"], { voxels }: Volume): () => Iterable<Uint8Array> {
-  const stored = voxels instanceof Float32Array ? "FP32" : voxels instanceof Int16Array ? "INT16" : "UINT16";
-  if (stored === datatype) {
-    return () => bodyOf([new Uint8Array(voxels.buffer, voxels.byteOffset, voxels.byteLength)], {}).chunks();
-  }
-  if (datatype === "INT16") {
-    throw new NodeError("MODEL_INPUT_UNSUITABLE", `Model takes INT16, and the volume needs ${stored}`);
-  }
-  return function* converted() {
-    for (let at = 0; at < voxels.length; at += CONVERTED_AT_ONCE) {
-      yield new Uint8Array(new Float32Array(voxels.subarray(at, at + CONVERTED_AT_ONCE)).buffer);
-    }
-  };
 }
 
 function parse(json: Uint8Array): readonly unknown[] {
@@ -145,6 +134,14 @@ function tensorNamed(name: string | undefined, outputs: readonly unknown[]): Fou
   const [only, second] = found;
   if (!only || second) throw invalid(`KServe answer with ${found.length} outputs where one is wanted`);
   return only;
+}
+
+function isShape(shape: unknown): shape is readonly number[] {
+  return (
+    Array.isArray(shape) &&
+    shape.length <= MAX_DIMENSIONS &&
+    shape.every((n) => Number.isSafeInteger(n) && (n as number) >= 1)
+  );
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -73,6 +73,7 @@ async function inferred(
 ): Promise<RunEnd> {
   try {
     const answer = await prepared.infer(run, signal);
+    if (answer.measurements !== undefined) await parts.outbox.keepMeasurements(run.id, answer.measurements);
     const ended = await segmented(run, prepared, answer, parts);
     if (ended.state === "quarantined") await keep(run, answer.received, parts);
     return ended;

@@ -64,6 +64,7 @@ test("what is not written has its default, in ms and bytes", () => {
     devices: new Map(),
     slots: {},
     models: new Map(),
+    secrets: {},
     rules: [],
     log: { level: "info", levels: {}, format: "json" },
   });
@@ -102,10 +103,33 @@ models:
       version: "3",
       slots: { gpu0: 2 },
       deadlineMs: 90_000,
+      lingerMs: 0,
       attempts: 4,
       onEmpty: "no-finding",
-      request: { format: "kserve", input: "IMAGE", datatype: "FP32", spacing: "SPACING" },
-      response: { as: "labelmap", grid: "exact", output: "SEG", maxBytes: 67_108_864 },
+      headers: {},
+      params: {},
+      request: {
+        format: "kserve",
+        input: "IMAGE",
+        datatype: "FP32",
+        spacing: "SPACING",
+        layout: "NCZYX",
+        orientation: "native",
+        parameters: {},
+      },
+      transport: { kind: "sync" },
+      statuses: { ok: [], busy: [408, 409, 425, 429, 503] },
+      response: {
+        as: "labelmap",
+        grid: "exact",
+        output: "SEG",
+        unwrap: [],
+        echoes: {},
+        maxBytes: 67_108_864,
+      },
+      limits: { ratio: 1100, retryAfterMs: 60_000 },
+      origins: [],
+      urlMap: {},
       segments: new Map([
         [
           300,
@@ -135,8 +159,7 @@ test("a body is raw, or a file in a form", () => {
   expect(bodyOf(", body: raw")).toEqual({ kind: "raw" });
   expect(bodyOf(", body: { multipart: { field: f, filename: v.nii } }")).toEqual({
     kind: "multipart",
-    field: "f",
-    filename: "v.nii",
+    parts: [{ name: "f", filename: "v.nii", data: "${volume.bytes}" }],
   });
 });
 
@@ -224,10 +247,10 @@ lgo: {}
     `6:32: destinations.pacs.host: found "a b", allowed: a host name or an IP address`,
     `6:47: destinations.pacs.retryFor: found 72, allowed: a duration from 1m to 30d`,
     `9:3: models.1bad: found "1bad", allowed: a name of 1 to 63 letters, digits, - and _, starting with a letter`,
-    `11:10: models.teeth.url: found "ftp://x", allowed: a URL that begins with http:// or https://`,
+    `11:10: models.teeth.url: found "ftp://x", allowed: a URL that begins with http:// or https://, or unix:/socket:/path`,
     `12:19: models.teeth.slots.gpu: found 2, allowed: at most 1, the places that gpu has`,
     `12:22: models.teeth.slots.gpy: there is no gpy in slots; did you mean gpu?`,
-    `13:24: models.teeth.request.format: found "niftii", allowed: nifti or kserve`,
+    `13:24: models.teeth.request.format: found "niftii", allowed: nifti, nrrd, metaimage, npy, raw, dicom-zip or kserve`,
     `16:7: models.teeth.segments.0: found "0", allowed: a label value from 1 to 65535; 0 is the background`,
     `17:32: models.teeth.segments.1.category: "1" is no SNOMED CT identifier: 6 to 18 digits`,
     `17:49: models.teeth.segments.1.type: coding scheme SRT is retired: give the SCT identifier`,
@@ -240,7 +263,7 @@ lgo: {}
     `22:17: models.bone.response.output: only a model with the request format kserve has named outputs`,
     `23:15: models.bone.segments: no segment, allowed: at least one by its label value, or a preset`,
     `24:3: models.air.segments: is missing: segments by label value, or { preset: NAME }`,
-    `26:37: models.air.request.body: found "rw", allowed: raw or { multipart: { field, filename } }`,
+    `26:37: models.air.request.body: found "rw", allowed: raw, none, { multipart: … } or { json: … }`,
     `28:23: rules[0].when: Modalty is no DICOM keyword; did you mean Modality?`,
     `28:42: rules[0].when: SliceThicknes is no DICOM keyword; did you mean SliceThickness?`,
     `28:71: rules[0].models[0]: there is no tooth in models; did you mean teeth?`,
@@ -324,7 +347,7 @@ test("an empty file, or one that holds no settings, lacks what is required", () 
   expect(problemsOf("")).toEqual(expect.arrayContaining(missing));
   expect(problemsOf("# nothing")).toHaveLength(2);
   expect(problemsOf("- a")).toEqual([
-    `1:1: found ["a"], allowed: the settings node, dicom, assembly, volume, destinations, slots, models, rules, log, http, audit, notifications`,
+    `1:1: found ["a"], allowed: the settings node, dicom, assembly, volume, destinations, slots, models, modelAccess, secrets, rules, log, http, audit, notifications`,
   ]);
 });
 

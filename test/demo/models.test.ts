@@ -11,6 +11,7 @@ import { startModel } from "../../src/demo/processes.ts";
 import { createInference } from "../../src/inference/dispatch.ts";
 import type { RequestShape } from "../../src/inference/model.ts";
 import type { Grid } from "../../src/volume/volume.ts";
+import { kserve, model, multipart, raw } from "../inference/support.ts";
 
 const NAMES = Object.keys(MODELS) as ModelName[];
 const models = new Map(
@@ -21,15 +22,10 @@ afterAll(async () => {
 });
 
 const REQUESTS: Readonly<Record<ModelName, RequestShape>> = {
-  bone: {
-    format: "nifti",
-    compression: "gzip",
-    level: 1,
-    body: { kind: "multipart", field: "file", filename: "volume.nii.gz" },
-  },
-  teeth: { format: "nifti", compression: "none", level: 1, body: { kind: "raw" } },
-  airway: { format: "kserve", input: "VOLUME", datatype: "INT16", affine: "AFFINE" },
-  softtissue: { format: "nifti", compression: "none", level: 1, body: { kind: "raw" } },
+  bone: { ...raw, compression: "gzip", body: multipart },
+  teeth: raw,
+  airway: { ...kserve, input: "VOLUME", affine: "AFFINE" },
+  softtissue: raw,
 };
 
 const shape = { columns: 100, rows: 100, slices: 55, spacing: 1.6 };
@@ -42,19 +38,14 @@ const upright: Grid = {
 async function ask(name: ModelName, grid: Grid, voxels: Int16Array): Promise<Uint8Array | Uint16Array> {
   await using pool = new WorkerPool(1);
   const labels = [1, 2, 3, 4, ...Array.from({ length: 38 }, (_, n) => 11 + n)];
-  const model = {
+  const asked = model(models.get(name)!.url, {
     name,
-    version: "1",
-    url: models.get(name)!.url,
-    slots: {},
-    deadlineMs: 20_000,
-    attempts: 1,
     request: REQUESTS[name],
-    response: { as: "labelmap", maxBytes: 2 ** 26 } as const,
+    response: { as: "labelmap", unwrap: [], echoes: {}, maxBytes: 2 ** 26 },
     segments: new Map(labels.map((label) => [label, { label: String(label) }])),
-  };
+  });
   await using inference = createInference(
-    { models: new Map([[name, model]]), slots: {} },
+    { models: new Map([[name, asked]]), slots: {}, secrets: {} },
     { log: silentLog, clock: systemClock, pool },
   );
   using volume = inference.prepare({ grid, voxels });

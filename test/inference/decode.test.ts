@@ -1,10 +1,32 @@
 import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
-import { decodeAnswer, type Encoded } from "../../src/inference/decode.ts";
+import { decodeAnswer } from "../../src/inference/decode.ts";
+import type { Unwrap } from "../../src/inference/model.ts";
 import { allLabels, labelled, oblique } from "../volume/formats/fixtures.ts";
 import { goodAnswer } from "./support.ts";
 
 const expected = { grid: oblique, labels: allLabels };
+
+interface Answer {
+  readonly bytes: Uint8Array;
+  readonly headers: ReadonlyMap<string, string>;
+}
+
+function labelsIn(answer: Answer, steps: readonly Unwrap[], maxBytes = 1_000_000): Uint8Array | Uint16Array {
+  const { bytes, headers } = answer;
+  const limits = { maxBytes, ratio: 1100 };
+  const decoded = decodeAnswer({
+    files: [{ bytes }],
+    headers,
+    steps,
+    limits,
+    echoes: {},
+    shape: { as: "labelmap", maxBytes },
+    expected,
+  });
+  if (decoded.kind !== "findings") throw new Error("It lies elsewhere");
+  return decoded.findings.layers[0]!;
+}
 
 interface Output {
   readonly name?: string;
@@ -15,7 +37,7 @@ interface Output {
 }
 
 /** A KServe answer; the sizes in its head may lie. */
-function tensors(...outputs: readonly Output[]): Pick<Encoded, "bytes" | "headers"> {
+function tensors(...outputs: readonly Output[]): Answer {
   const head = Buffer.from(
     JSON.stringify({
       model_name: "m",
@@ -33,9 +55,8 @@ function tensors(...outputs: readonly Output[]): Pick<Encoded, "bytes" | "header
   };
 }
 
-function decoded(answer: Pick<Encoded, "bytes" | "headers">, output?: string): Uint8Array | Uint16Array {
-  const response = { as: "labelmap", maxBytes: 1_000_000, ...(output ? { output } : {}) } as const;
-  return decodeAnswer({ ...answer, format: "kserve", response, expected }).layers[0]!;
+function decoded(answer: Answer, output?: string): Uint8Array | Uint16Array {
+  return labelsIn(answer, [{ kind: "tensor", ...(output && { name: output }) }]);
 }
 
 const SHAPE = [1, 1, 3, 4, 5];
@@ -120,10 +141,8 @@ test("a deep JSON head is refused, not overflowed", () => {
   expect(() => decoded(answer)).toThrow(expect.objectContaining({ code: "MODEL_ANSWER_INVALID" }));
 });
 
-function file(bytes: Uint8Array, encoding: string, maxBytes = 1_000_000): Uint8Array | Uint16Array {
-  const headers = new Map([["content-encoding", encoding]]);
-  return decodeAnswer({ bytes, headers, format: "nifti", response: { as: "labelmap", maxBytes }, expected })
-    .layers[0]!;
+function file(bytes: Uint8Array, encoding: string, maxBytes?: number): Uint8Array | Uint16Array {
+  return labelsIn({ bytes, headers: new Map([["content-encoding", encoding]]) }, [], maxBytes);
 }
 
 test("one layer of gzip as Content-Encoding is undone, over a gzipped file too", () => {

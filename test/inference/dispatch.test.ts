@@ -4,7 +4,17 @@ import { expect, test } from "vitest";
 import { NodeError } from "../../src/base/errors.ts";
 import { type DoubleOptions, type Reply, type Script, startModelDouble } from "../support/model-double.ts";
 import { labelled } from "../volume/formats/fixtures.ts";
-import { goodAnswer, model, never, setup, smallVolume, type TestModel } from "./support.ts";
+import {
+  goodAnswer,
+  kserve,
+  model,
+  multipart,
+  never,
+  raw,
+  setup,
+  smallVolume,
+  type TestModel,
+} from "./support.ts";
 
 const good: Reply = { kind: "answer", body: goodAnswer };
 const options = { signal: never, priority: 0 };
@@ -98,7 +108,7 @@ test("a KServe model is asked and read in its own protocol", async () => {
         body: Buffer.concat([json, labelled]),
       };
     },
-    { request: { format: "kserve", input: "IMAGE", datatype: "FP32", affine: "AFFINE" } },
+    { request: { ...kserve, datatype: "FP32", affine: "AFFINE" } },
   );
   expect(error).toBeUndefined();
   expect(labels).toEqual(labelled);
@@ -278,6 +288,25 @@ test.each([
   expect(["MODEL_UNAVAILABLE", "MODEL_ANSWER_INVALID"]).toContain(error?.code);
 });
 
+test("a server that works on after its connection was lost keeps its slot for so long", async () => {
+  await using server = await startModelDouble(inTurn({ kind: "silence" }, good));
+  const change = { deadlineMs: 300, lingerMs: 90_000, attempts: 2 };
+  await using parts = setup([model(server.origin, change)]);
+  using volume = parts.inference.prepare(smallVolume());
+  await parts.inference.infer("mandible", volume, options);
+  expect(parts.clock.waits[0]).toBe(90_000); // before the back-off of the second try
+  expect(parts.clock.waits).toHaveLength(2);
+});
+
+test("a connection that was refused keeps no slot", async () => {
+  const gone = await startModelDouble(() => good);
+  await gone[Symbol.asyncDispose]();
+  await using parts = setup([model(gone.origin, { lingerMs: 90_000 })]);
+  using volume = parts.inference.prepare(smallVolume());
+  await expect(parts.inference.infer("mandible", volume, options)).rejects.toThrow("ECONNREFUSED");
+  expect(parts.clock.waits).toEqual([]);
+});
+
 // F71
 test("a refusal before the upload ends is understood as what it is", async () => {
   const { error } = await ask(
@@ -315,12 +344,7 @@ test("an abort by the caller is the caller's own reason, not a failure of the mo
 
 test("a model asked to be gzipped and in multipart is sent that", async () => {
   await using server = await startModelDouble(() => good);
-  const request = {
-    format: "nifti",
-    compression: "gzip",
-    level: 1,
-    body: { kind: "multipart", field: "file", filename: "volume.nii.gz" },
-  } as const;
+  const request = { ...raw, compression: "gzip", body: multipart } as const;
   await using parts = setup([model(server.origin, { request })]);
   using volume = parts.inference.prepare(smallVolume());
   await parts.inference.infer("mandible", volume, options);

@@ -4,12 +4,36 @@ import type { Clock } from "../../src/base/clock.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { type Log, type LogFields, silentLog } from "../../src/base/log.ts";
 import { WorkerPool } from "../../src/base/worker-pool.ts";
+import type { LabelledModel } from "../../src/inference/ask.ts";
 import { createInference, type Inference } from "../../src/inference/dispatch.ts";
-import type { Model, NiftiRequest } from "../../src/inference/model.ts";
+import type { FileRequest, KserveRequest } from "../../src/inference/model.ts";
+import { BUSY } from "../../src/inference/verdict.ts";
 import type { Volume } from "../../src/volume/volume.ts";
 import { allLabels, oblique, plain } from "../volume/formats/fixtures.ts";
 
-export const raw: NiftiRequest = { format: "nifti", compression: "none", level: 1, body: { kind: "raw" } };
+export const raw: FileRequest = {
+  format: "nifti",
+  compression: "none",
+  level: 1,
+  layout: "ZYX",
+  orientation: "native",
+  body: { kind: "raw" },
+};
+
+/** A form with one field, as most home-made servers want it. */
+export const multipart: FileRequest["body"] = {
+  kind: "multipart",
+  parts: [{ name: "file", filename: "volume.nii.gz", data: "${volume.bytes}" }],
+};
+
+export const kserve: KserveRequest = {
+  format: "kserve",
+  input: "IMAGE",
+  datatype: "INT16",
+  layout: "NCZYX",
+  orientation: "native",
+  parameters: {},
+};
 
 /** On the grid of the fixtures: voxel n has the value 7n - 200. */
 export function smallVolume(): Volume {
@@ -23,25 +47,33 @@ export function smallVolume(): Volume {
 /** The label map of the fixtures as ITK writes it. */
 export const goodAnswer = plain("ITK, NIfTI");
 
-export type TestModel = Model & { readonly segments: ReadonlyMap<number, { readonly label: string }> };
+export type TestModel = LabelledModel;
 
 export function model(url: string, change: Partial<TestModel> = {}): TestModel {
   return {
     name: "mandible",
     version: "1",
     url,
+    headers: {},
+    params: {},
     slots: {},
     deadlineMs: 20_000,
+    lingerMs: 0,
     attempts: 1,
     request: raw,
-    response: { as: "labelmap", maxBytes: 1_000_000 },
+    transport: { kind: "sync" },
+    statuses: { ok: [], busy: BUSY },
+    response: { as: "labelmap", unwrap: [], echoes: {}, maxBytes: 1_000_000 },
+    limits: { ratio: 1100, retryAfterMs: 60_000 },
+    origins: [],
+    urlMap: {},
     segments: new Map(allLabels.map((label) => [label, { label: `Segment ${label}` }])),
     ...change,
   };
 }
 
 /** A clock that never waits, and remembers how long it was asked to. */
-function impatientClock(): Clock & { readonly waits: number[] } {
+export function impatientClock(): Clock & { readonly waits: number[] } {
   const waits: number[] = [];
   return {
     ...systemClock,
@@ -57,14 +89,14 @@ interface Line extends LogFields {
   readonly event: string;
 }
 
-function recordingLog(): Log & { readonly lines: Line[] } {
+export function recordingLog(): Log & { readonly lines: Line[] } {
   const lines: Line[] = [];
   const record = (event: string, fields: LogFields): void => void lines.push({ event, ...fields });
   return { ...silentLog, lines, info: record, warn: record, error: record };
 }
 
 /** One thread for all tests of a file: to start one takes longer than most of them. */
-const pool = new WorkerPool(1);
+export const pool = new WorkerPool(1);
 afterAll(() => pool[Symbol.asyncDispose]());
 
 export interface Setup extends AsyncDisposable {
@@ -76,7 +108,7 @@ export interface Setup extends AsyncDisposable {
 export function setup(models: readonly TestModel[], slots: Readonly<Record<string, number>> = {}): Setup {
   const clock = impatientClock();
   const log = recordingLog();
-  const settings = { models: new Map(models.map((each) => [each.name, each])), slots };
+  const settings = { models: new Map(models.map((each) => [each.name, each])), slots, secrets: {} };
   const inference = createInference(settings, { log, clock, pool });
   return {
     inference,

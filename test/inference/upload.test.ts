@@ -55,7 +55,9 @@ function watchTurns(): () => { readonly longest: number; readonly over20: number
 test("100 MB go out and 50 MB come back while the event loop stays free, and every byte arrives", async () => {
   const reply: Reply = { kind: "answer", body: emptyAnswer() };
   await using server = await startModelDouble(() => reply, { keepBodies: false });
-  await using parts = setup([model(server.origin, { response: { as: "labelmap", maxBytes: 100_000_000 } })]);
+  await using parts = setup([
+    model(server.origin, { response: { as: "labelmap", unwrap: [], echoes: {}, maxBytes: 100_000_000 } }),
+  ]);
   using volume = parts.inference.prepare(large);
   const before = process.memoryUsage().rss;
   const turns = watchTurns();
@@ -83,7 +85,7 @@ test("gzip is made beside the event loop and holds every byte", async () => {
     code: "MODEL_REJECTED",
   });
   expect(turns().longest).toBeLessThan(100);
-  const body = Buffer.concat([...(await volume.body(request)).chunks()]);
+  const body = Buffer.concat([...(await volume.file(request)).chunks()]);
   expect(server.requests[0]?.sha256).toBe(createHash("sha256").update(body).digest("hex"));
   const file = gunzipSync(body);
   expect(file.length).toBe(bytesSent);

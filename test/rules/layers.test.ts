@@ -41,7 +41,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   // A client of the node and of the models, like any other; the node itself only as a whole.
   demo: ["base", "dicom", "association", "ops", "config", "node.ts"],
-  commands: ["base", "dicom", "association", "routing", "volume", "ops", "config", "demo", "node.ts"],
+  // A command may use any stage by itself; it is no stage, and nobody imports it.
+  commands: ["base", "dicom", ...STAGES, "ops", "config", "demo", "node.ts"],
   "main.ts": ["base", "commands", "demo"],
 };
 
@@ -49,7 +50,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 const CONFIG_MAY_IMPORT = new Set([
   "dicom/ae-title.ts",
   "dicom/constants.ts",
+  "inference/arrange.ts",
+  "inference/json.ts",
   "inference/model.ts",
+  "inference/target.ts",
+  "inference/template.ts",
+  "inference/verdict.ts",
   "ops/http/secret.ts",
   "ops/notify/events.ts",
   "routing/expression.ts",

@@ -45,7 +45,7 @@ test("the table names setting, value, default and meaning", () => {
   );
   expect(rows).toContain("| `destinations.<name>.port` | 1 to 65535 | **required** | Its TCP port. |");
   expect(rows.find((row) => row.startsWith("| `models.<name>.request.format`"))).toContain(
-    "| nifti or kserve | **required** |",
+    "| nifti or nrrd or metaimage or npy or raw or dicom-zip or kserve | **required** |",
   );
 });
 

@@ -13,6 +13,7 @@ import { setTimeout as delay } from "node:timers/promises";
 interface Received {
   /** From 0, in order of arrival. */
   readonly number: number;
+  readonly method: string;
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly bytes: number;
@@ -150,8 +151,8 @@ async function receive(request: IncomingMessage, number: number, keep: boolean):
     if (keep) chunks.push(chunk);
   }
   const body = Buffer.concat(chunks);
-  const { headers, url = "/" } = request;
-  return { number, path: url, headers, bytes, sha256: hash.digest("hex"), body, arrivedMs };
+  const { method = "", headers, url = "/" } = request;
+  return { number, method, path: url, headers, bytes, sha256: hash.digest("hex"), body, arrivedMs };
 }
 
 async function answer(reply: Reply, response: ServerResponse, signal: AbortSignal): Promise<void> {

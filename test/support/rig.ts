@@ -57,6 +57,8 @@ export interface RigOptions {
   readonly when?: string;
   readonly assembly?: string;
   readonly volume?: string;
+  /** More sections of the config, in YAML. */
+  readonly more?: string;
   /** Accept the deflated transfer syntax. */
   readonly deflated?: boolean;
   /** More of the destination, in flow style. */
@@ -90,6 +92,7 @@ dicom:
 assembly: ${options.assembly ?? "{ settle: 100ms, quietPeriod: 2s, maximumWait: 1m }"}
 volume: ${options.volume ?? "{}"}
 destinations: { pacs: { aeTitle: PACS, host: 127.0.0.1, port: ${options.pacsPort}${options.destination ?? ""} } }
+${options.more ?? ""}
 models:${names.length > 0 ? `\n${models.join("\n")}` : " {}"}
 rules:${names.length > 0 ? `\n  - ${rule}` : " []"}
 `;

@@ -4,9 +4,7 @@
  * What comes in may be a bomb: every inflation has a limit in bytes, taken from the header of the image inside. A
  * limit of the ratio would add nothing: deflate ends at 1032 : 1, and an honest empty label map comes close to that.
  */
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
-import { constants, createGzip, gunzipSync, inflateRawSync, inflateSync } from "node:zlib";
+import { constants, gunzipSync, inflateRawSync, inflateSync } from "node:zlib";
 import { invalid } from "./image.ts";
 
 /** Enough compressed bytes for the header of an image, and at most 17 MB when inflated. */
@@ -73,30 +71,6 @@ function inflated(
 
 function named(form: Deflated): string {
   return form === "gzip" ? "Gzip" : `Data (${form})`;
-}
-
-/** Worker task: all `parts` as one gzip member, which single-pass readers such as nibabel's want. */
-export async function gzipParts(input: {
-  readonly parts: readonly Uint8Array[];
-  readonly level: number;
-}): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  const gzip = createGzip({ level: input.level, chunkSize: PIECE_BYTES });
-  await pipeline(
-    Readable.from(piecesOf(input.parts)),
-    gzip,
-    async (compressed: AsyncIterable<Uint8Array>) => {
-      for await (const chunk of compressed) chunks.push(chunk);
-    },
-  );
-  const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-  const whole = new Uint8Array(new SharedArrayBuffer(length));
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.length;
-  }
-  return whole;
 }
 
 /** The same bytes in views of at most 1 MiB; nothing is copied. */

@@ -3,7 +3,7 @@
  *
  * In:   a path, or text and the path it stands for.
  * Out:  the config, or problems with file, line and column, in the order of the file.
- * May:  read that file and ask how many cores there are.
+ * May:  read that file and the presets, and ask how many cores there are.
  */
 import { open } from "node:fs/promises";
 import { availableParallelism } from "node:os";
@@ -11,6 +11,7 @@ import { dirname, resolve } from "node:path";
 import { crossCheck } from "./cross.ts";
 import { type Finding, findingsOf, written } from "./problems.ts";
 import { type Config, settingsSchema, toConfig } from "./schema.ts";
+import { readPresets, withPresets } from "./server-presets.ts";
 import { type Place, parseSource, SIZE_LIMIT_BYTES, tooLarge } from "./source.ts";
 
 export type Loaded =
@@ -57,8 +58,9 @@ export function parseConfig(text: string, file: string): Loaded {
       problems: limited(source.problems.map((each) => ({ ...each, file, path: "" }))),
     };
   }
-  const parsed = settingsSchema.safeParse(source.value ?? {}, { reportInput: true });
-  const findings = [...findingsOf(parsed.error?.issues ?? []), ...crossCheck(source.value)];
+  const whole = withPresets(source.value ?? {}, readPresets());
+  const parsed = settingsSchema.safeParse(whole.value, { reportInput: true });
+  const findings = [...whole.findings, ...findingsOf(parsed.error?.issues ?? []), ...crossCheck(whole.value)];
   if (parsed.success && findings.length === 0) {
     const absolute = (path: string) => resolve(dirname(file), path);
     return { kind: "ok", config: toConfig(parsed.data, { cores: availableParallelism(), absolute }) };

@@ -37,9 +37,24 @@ program
   .command("check")
   .description("validate a config: all problems at once, as file:line:column")
   .requiredOption("-c, --config <file>", "config file")
-  .action(async (options: { config: string }) => {
+  .option("--live", "also ask every model for its health and every destination by C-ECHO", false)
+  .action(async (options: { config: string; live: boolean }) => {
     const { check } = await import("./commands/check.ts");
-    exitWith(await check(options.config, print));
+    exitWith(await check(options.config, print, options));
+  });
+
+program
+  .command("try")
+  .description(
+    "one model on one series of a folder; writes the SEG beside the folder, with the time of every step",
+  )
+  .argument("<model>", "name of the model in the config")
+  .argument("<folder>", "DICOM folder")
+  .requiredOption("-c, --config <file>", "config file")
+  .option("--series <uid>", "Series Instance UID, where the folder holds several")
+  .action(async (model: string, folder: string, options: { config: string; series?: string }) => {
+    const { tryModel } = await import("./commands/try.ts");
+    exitWith(await tryModel({ model, folder, ...options }, { print, complain }));
   });
 
 program

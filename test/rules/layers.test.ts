@@ -42,7 +42,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // A client of the node and of the models, like any other; the node itself only as a whole.
   demo: ["base", "dicom", "association", "ops", "config", "node.ts"],
   // A command may use any stage by itself; it is no stage, and nobody imports it.
-  commands: ["base", "dicom", ...STAGES, "ops", "config", "demo", "node.ts"],
+  commands: ["base", "dicom", ...STAGES, "ops", "config", "demo", "pipeline", "stages.ts", "node.ts"],
   "main.ts": ["base", "commands", "demo"],
 };
 

@@ -47,6 +47,6 @@ test("help names every command", async () => {
   const child = spawn(process.execPath, ["src/main.ts", "--help"], { stdio: ["ignore", "pipe", "inherit"] });
   const lines: string[] = [];
   for await (const line of createInterface(child.stdout)) lines.push(line);
-  for (const command of ["start", "check", "demo"])
+  for (const command of ["start", "check", "try", "demo"])
     expect(lines.join("\n")).toMatch(new RegExp(`^  ${command}\\b`, "m"));
 });

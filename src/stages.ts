@@ -151,10 +151,7 @@ async function prepare(
   }
   log.info("volume.built", { studyUid, seriesUid, frames: built.source.frames.length, elapsedMs });
   const { dataSet } = await readPart10Header(built.source.path);
-  const shared = inference.prepare(
-    built.volume,
-    files.map(({ path }) => path),
-  );
+  const shared = inference.prepare(built.volume, { paths: files.map(({ path }) => path) });
   return {
     kind: "prepared",
     infer: (run, signal) =>

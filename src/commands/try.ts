@@ -110,7 +110,7 @@ async function asked(
   const connections = new Map([[model.name, 4]]);
   const asker = parts.use(new Asker({ clock: systemClock, pool, access, secrets, connections }));
   const paths = files.map(({ path }) => path);
-  const prepared = parts.use(prepareVolume(volume, pool, paths));
+  const prepared = parts.use(prepareVolume(volume, pool, { paths }));
   const { studyUid, seriesUid } = source;
   const asking = parts.use(
     await watch.time("request made", () => asker.prepare(model, prepared, { studyUid, seriesUid })),

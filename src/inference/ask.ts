@@ -58,11 +58,19 @@ export interface Read {
   readonly bytesReceived: number;
 }
 
+export interface SendOptions {
+  readonly signal: AbortSignal;
+  /** Of another server of the same model. */
+  readonly url?: string;
+  /** Called once the body is sent, and at the latest when all is over; perhaps more than once. */
+  readonly onSent?: () => void;
+}
+
 export interface Asking extends AsyncDisposable {
   /** Of the body that carries the volume, or of the file that is referred to. */
   readonly bytes: number;
   /** @throws NodeError with a MODEL_ code; the signal's reason */
-  send(options: { readonly signal: AbortSignal }): Promise<Outcome>;
+  send(options: SendOptions): Promise<Outcome>;
   /** @throws NodeError with a MODEL_ or LABEL_ code; the signal's reason */
   read(answered: Answered, options: { readonly signal: AbortSignal }): Promise<Read>;
 }
@@ -143,8 +151,9 @@ export class Asker implements AsyncDisposable {
     return { client: this.#client, secrets: this.#secrets, clock: this.#system.clock };
   }
 
-  async #send(topic: Topic, offered: Offered, options: { readonly signal: AbortSignal }): Promise<Outcome> {
-    const { model } = topic;
+  async #send(asked: Topic, offered: Offered, options: SendOptions): Promise<Outcome> {
+    const model = { ...asked.model, url: options.url ?? asked.model.url };
+    const topic = { ...asked, model };
     const { clock } = this.#system;
     const started = clock.elapsed();
     const talk = new Conversation(topic, this.#means, options);
@@ -160,6 +169,8 @@ export class Asker implements AsyncDisposable {
       if (mayWork && model.lingerMs > 0)
         await clock.sleep(model.lingerMs, { signal: this.#stop.signal }).catch(() => undefined);
       throw error;
+    } finally {
+      options.onSent?.();
     }
   }
 }

@@ -73,11 +73,18 @@ export class Conversation {
   readonly deadline: AbortSignal;
   readonly #topic: Topic;
   readonly #means: Means;
+  readonly #onSent: (() => void) | undefined;
   readonly #captured = new Map<string, Json>();
   #bytesSent = 0;
   #sendMs = 0;
 
-  constructor(topic: Topic, means: Means, options: { readonly signal: AbortSignal }) {
+  /** @param options.onSent  called whenever a body has been handed to the socket */
+  constructor(
+    topic: Topic,
+    means: Means,
+    options: { readonly signal: AbortSignal; readonly onSent?: () => void },
+  ) {
+    this.#onSent = options.onSent;
     this.model = topic.model;
     this.clock = means.clock;
     this.signal = options.signal;
@@ -172,7 +179,7 @@ export class Conversation {
       target,
       method: exchange.method,
       headers,
-      body,
+      body: body && this.#onSent ? followed(body, this.#onSent) : body,
       maxBytes: Math.min(
         options.maxBytes ?? Infinity,
         options.isResult ? Infinity : MAX_CONTROL_BYTES,
@@ -264,6 +271,16 @@ function secretsOf({ headers, auth, request, transport }: Model): readonly strin
     .filter((name) => name.startsWith("secret:"))
     .map((name) => name.slice("secret:".length));
   return [...new Set(secrets)];
+}
+
+function followed(body: Body, onSent: () => void): Body {
+  return {
+    ...body,
+    *chunks() {
+      yield* body.chunks();
+      onSent();
+    },
+  };
 }
 
 function hashOf(body: Body): string {

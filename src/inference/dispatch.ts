@@ -20,7 +20,7 @@ import type { Findings, Volume } from "../volume/volume.ts";
 import type { ModelAccess } from "./access.ts";
 import { type Answered, Asker, type Asking, type LabelledModel, type Read } from "./ask.ts";
 import type { Model } from "./model.ts";
-import { type PreparedVolume, prepareVolume } from "./prepare.ts";
+import { type PreparedVolume, type PrepareOptions, prepareVolume } from "./prepare.ts";
 import type { SecretSettings } from "./secrets.ts";
 import { concurrencyOf, Slots } from "./slots.ts";
 
@@ -72,7 +72,7 @@ interface Timings {
 
 export interface Inference extends AsyncDisposable {
   /** The encoded forms of a volume, shared by all models that are asked about it; dispose it after the last. */
-  prepare(volume: Volume, paths?: readonly string[]): PreparedVolume;
+  prepare(volume: Volume, options?: PrepareOptions): PreparedVolume;
   /** @throws NodeError with one of the MODEL_ or LABEL_ codes; the signal's reason */
   infer(model: string, volume: PreparedVolume, options: InferOptions): Promise<Answer>;
 }
@@ -158,7 +158,7 @@ export function createInference(settings: InferenceSettings, system: InferenceSy
   }
 
   return {
-    prepare: (volume, paths) => prepareVolume(volume, pool, paths),
+    prepare: (volume, options) => prepareVolume(volume, pool, options),
     async infer(name, volume, options) {
       const asked = untilAnswered(name, volume, options);
       underWay.add(asked);

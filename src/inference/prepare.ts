@@ -19,6 +19,11 @@ import { type arrangeVoxels, type compressParts, typeOf, type zipImages } from "
 import type { DataType, FileShape, Orientation } from "./model.ts";
 import { type Bytes, bytesOf, type EncodedFile } from "./request.ts";
 
+export interface PrepareOptions {
+  /** Of the images of the series, for models that want them as they came. */
+  readonly paths?: readonly string[];
+}
+
 export interface PreparedVolume extends Disposable {
   readonly volume: Volume;
   /** @throws MODEL_INPUT_UNSUITABLE; STORAGE_FAILED; WORKER_DIED */
@@ -40,11 +45,10 @@ const ZIP = task<typeof zipImages>(import.meta.url, "./encode", "zipImages");
 /** Voxels turned into float32 at a time: 1 MiB of them. */
 const CONVERTED_AT_ONCE = 256 * 1024;
 
-/** @param paths  of the images of the series, for models that want them as they came */
 export function prepareVolume(
   volume: Volume,
   pool: WorkerPool,
-  paths: readonly string[] = [],
+  { paths = [] }: PrepareOptions = {},
 ): PreparedVolume {
   const { voxels, grid } = volume;
   const made = new Map<string, Promise<unknown>>();

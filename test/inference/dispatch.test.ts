@@ -288,6 +288,18 @@ test.each([
   expect(["MODEL_UNAVAILABLE", "MODEL_ANSWER_INVALID"]).toContain(error?.code);
 });
 
+test("a host that nobody knows is unavailable, and holds up nobody else", async () => {
+  await using server = await startModelDouble(() => good);
+  await using parts = setup([model("http://nobody.invalid:8000", { name: "lost" }), model(server.origin)]);
+  using volume = parts.inference.prepare(smallVolume());
+  const lost = expect(parts.inference.infer("lost", volume, options)).rejects.toMatchObject({
+    code: "MODEL_UNAVAILABLE",
+    message: expect.stringMatching(/ENOTFOUND|EAI_AGAIN/) as unknown,
+  });
+  await parts.inference.infer("mandible", volume, options);
+  await lost;
+});
+
 test("a server that works on after its connection was lost keeps its slot for so long", async () => {
   await using server = await startModelDouble(inTurn({ kind: "silence" }, good));
   const change = { deadlineMs: 300, lingerMs: 90_000, attempts: 2 };

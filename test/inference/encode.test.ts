@@ -206,7 +206,7 @@ test("the images themselves go as a zip of names that say nothing", async () => 
   await using folder = await tempFolder();
   const paths = ["b", "a"].map((name) => join(folder.path, name));
   for (const [at, path] of paths.entries()) await writeFile(path, `image ${at}`);
-  using prepared = prepareVolume(smallVolume(), pool, paths);
+  using prepared = prepareVolume(smallVolume(), pool, { paths });
   const file = await prepared.file({ ...raw, format: "dicom-zip" });
   const zip = Buffer.concat([...file.chunks()]);
   expect(file.mediaType).toBe("application/zip");

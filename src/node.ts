@@ -26,6 +26,8 @@ import { backlogOf } from "./ledger/backlog.ts";
 import { type Ledger, openLedger } from "./ledger/ledger.ts";
 import { hasFile } from "./ledger/series.ts";
 import { openAudit } from "./ops/audit/audit.ts";
+import { Desk } from "./ops/desk.ts";
+import { LiveEvents } from "./ops/http/events.ts";
 import { type Check, type HttpParts, startHttp } from "./ops/http/server.ts";
 import { Metrics } from "./ops/metrics.ts";
 import { createNotifiers } from "./ops/notify/notifications.ts";
@@ -151,7 +153,7 @@ export async function startNode(config: Config, given: System): Promise<RunningN
   });
   const commitment = speaksOfCommitment(config) ? commitmentHandler(commit) : undefined;
   const scp = parts.use(await listen(config.dicom, intake, { ...system, commitment }));
-  const watched = { dataDir, admission, ledger, observers, ...system };
+  const watched = { dataDir, admission, ledger, observers, config, ...system };
   const http = config.http && parts.use(await startHttp(config.http, doorOf(watched)));
   const release = parts.move();
   return {
@@ -170,10 +172,11 @@ interface Watched extends System {
   readonly admission: Admission;
   readonly ledger: Ledger;
   readonly observers: Set<Observer>;
+  readonly config: Config;
 }
 
 /** What the HTTP door tells. */
-function doorOf({ dataDir, admission, ledger, observers, log, clock }: Watched): HttpParts {
+function doorOf({ dataDir, admission, ledger, observers, config, log, clock }: Watched): HttpParts {
   const freeBytes = async (): Promise<number> => {
     const { bavail, bsize } = await statfs(dataDir);
     return bavail * bsize;
@@ -182,6 +185,21 @@ function doorOf({ dataDir, admission, ledger, observers, log, clock }: Watched):
   const backlog = () => backlogOf(db, clock.now());
   const metrics = new Metrics({ backlog, freeBytes }, IMPLEMENTATION.VERSION_NAME);
   observers.add((event) => metrics.observe(event));
+  const live = new LiveEvents(clock);
+  observers.add((event) => live.observe(event));
+  const models = [...config.models.values()].map(({ name, version, url, slots }) => ({
+    name,
+    version,
+    host: new URL(url).host,
+    slots,
+  }));
+  const destinations = [...config.destinations.values()].map(({ name, aeTitle, host, port }) => ({
+    name,
+    aeTitle,
+    host,
+    port,
+  }));
+  const desk = new Desk({ ledger, models, destinations, log, clock });
   const checks = async (): Promise<readonly Check[]> => [
     {
       name: "disk",
@@ -193,7 +211,7 @@ function doorOf({ dataDir, admission, ledger, observers, log, clock }: Watched):
       () => ({ name: "ledger", ok: false, detail: "cannot be read" }),
     ),
   ];
-  return { log, clock, checks, metrics };
+  return { log, clock, checks, metrics, desk, live, version: IMPLEMENTATION.VERSION_NAME };
 }
 
 /** @throws NodeError DATA_FOLDER_UNUSABLE */

@@ -19,7 +19,7 @@ import type { DeliveryRecord, RunRecord } from "./records.ts";
  * done: all runs ended well and all is delivered. no-work: nothing was to be done.
  */
 export const STUDY_STATES = ["attention", "receiving", "working", "delivering", "done", "no-work"] as const;
-type StudyState = (typeof STUDY_STATES)[number];
+export type StudyState = (typeof STUDY_STATES)[number];
 
 export interface StudyFilter {
   /** Digits and dots: part of a study or series UID. */
@@ -155,10 +155,11 @@ function look(db: Db, filter: StudyFilter, after: Cursor | undefined): Promise<r
     among.push(`c.study IN (SELECT study FROM series WHERE id LIKE ${given(pattern)})`);
   const candidates = state && CANDIDATES[state];
   if (candidates) among.push(`c.study IN (${candidates})`);
+  // || '' keeps SQLite from going through all runs of a model for each study.
   const fits = ["1 = 1"];
-  if (model !== undefined) fits.push(`EXISTS (SELECT 1 ${ALL_RUNS} AND r.model = ${given(model)})`);
+  if (model !== undefined) fits.push(`EXISTS (SELECT 1 ${ALL_RUNS} AND r.model || '' = ${given(model)})`);
   if (destination !== undefined)
-    fits.push(`EXISTS (SELECT 1 ${DELIVERIES} AND d.destination = ${given(destination)})`);
+    fits.push(`EXISTS (SELECT 1 ${DELIVERIES} AND d.destination || '' = ${given(destination)})`);
   return db.query(
     `SELECT s.study, s.last_at, s.id, CASE WHEN ${fits.join(" AND ")} THEN ${STATE} END AS state
      FROM (SELECT study, last_at, id FROM series c WHERE ${among.join(" AND ")}
@@ -196,8 +197,8 @@ async function summaryOf(db: Db, { study, last_at, state }: Row): Promise<StudyS
     lastAt: Number(last_at),
     series: Number(all?.["series"] ?? 0),
     instances: Number(all?.["instances"] ?? 0),
-    runs: counted({ pending: 0, done: 0, "no-finding": 0, failed: 0, quarantined: 0 }, runs),
-    deliveries: counted({ pending: 0, delivered: 0, held: 0, replaced: 0 }, deliveries),
+    runs: counted({ pending: 0, done: 0, "no-finding": 0, failed: 0, quarantined: 0, discarded: 0 }, runs),
+    deliveries: counted({ pending: 0, delivered: 0, held: 0, replaced: 0, discarded: 0 }, deliveries),
     models: namesOf(runs, "model"),
     destinations: namesOf(deliveries, "destination"),
   };

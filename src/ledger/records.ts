@@ -49,8 +49,8 @@ export interface RunRecord {
   readonly priority: number;
   readonly destinations: readonly string[];
   readonly position: number;
-  /** quarantined: the model answered, and its answer may not leave. */
-  readonly state: "pending" | "done" | "no-finding" | "failed" | "quarantined";
+  /** quarantined: the model answered, and its answer may not leave. discarded: somebody gave it up. */
+  readonly state: "pending" | "done" | "no-finding" | "failed" | "quarantined" | "discarded";
   readonly createdAt: number;
 }
 
@@ -78,8 +78,11 @@ export interface DeliveryRecord {
   readonly destination: string;
   readonly form: ResultForm;
   readonly part: number;
-  /** replaced: the destination does not take this form; what stands for it has a delivery of its own. */
-  readonly state: "pending" | "delivered" | "held" | "replaced";
+  /**
+   * replaced: the destination does not take this form; what stands for it has a delivery of its own.
+   * discarded: somebody gave it up.
+   */
+  readonly state: "pending" | "delivered" | "held" | "replaced" | "discarded";
   readonly tries: number;
   readonly createdAt: number;
 }

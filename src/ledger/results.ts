@@ -64,18 +64,43 @@ export async function pendingDeliveries(db: Db): Promise<readonly DeliveryRecord
 }
 
 export interface Attempt {
-  readonly state: DeliveryRecord["state"];
+  readonly state: Exclude<DeliveryRecord["state"], "discarded">;
   readonly status?: number;
   readonly reason?: string;
   readonly transferSyntaxUid?: TransferSyntaxUid;
   readonly at: number;
 }
 
-/** Counts one try and what came of it. */
+/**
+ * A delivery that is held or was discarded is to be tried again, as long as a new one; its job is the caller's to
+ * enqueue.
+ *
+ * @returns whether there was such a delivery
+ */
+export async function reopenDelivery(t: Db, id: DeliveryId, at: number): Promise<boolean> {
+  const rows = await t.query(
+    `UPDATE delivery SET state = 'pending', ended_at = NULL, created_at = $2
+     WHERE id = $1 AND state IN ('held', 'discarded') RETURNING id`,
+    [id, at],
+  );
+  return rows.length > 0;
+}
+
+/** @returns whether there was a delivery that is held or still tried; it is tried no more */
+export async function discardDelivery(t: Db, id: DeliveryId, at: number): Promise<boolean> {
+  const rows = await t.query(
+    `UPDATE delivery SET state = 'discarded', ended_at = $2
+     WHERE id = $1 AND state IN ('pending', 'held') RETURNING id`,
+    [id, at],
+  );
+  return rows.length > 0;
+}
+
+/** Counts one try and what came of it; one that was discarded meanwhile stays so, unless it arrived. */
 export async function recordAttempt(t: Db, id: DeliveryId, attempt: Attempt): Promise<void> {
   await t.query(
     `UPDATE delivery SET state = $2, status = $3, reason = $4, ended_at = $5, transfer_syntax = $6, tries = tries + 1
-     WHERE id = $1`,
+     WHERE id = $1 AND (state <> 'discarded' OR $2 = 'delivered')`,
     [
       id,
       attempt.state,

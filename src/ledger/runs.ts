@@ -63,15 +63,24 @@ export async function endRun(t: Db, id: RunId, end: RunEnd, at: number): Promise
   if (end.state === "done") await insertResults(t, end.results);
 }
 
+/** @returns whether there was a run that failed or was quarantined; nobody has to look at it any more */
+export async function discardRun(t: Db, id: string): Promise<boolean> {
+  const rows = await t.query(
+    "UPDATE run SET state = 'discarded' WHERE id = $1 AND state IN ('failed', 'quarantined') RETURNING id",
+    [id],
+  );
+  return rows.length > 0;
+}
+
 /**
- * A run that failed or was quarantined is pending again; its job is the caller's to enqueue.
+ * A run that failed, was quarantined or discarded is pending again; its job is the caller's to enqueue.
  *
  * @returns whether there was such a run
  */
 export async function reopenRun(t: Db, id: RunId, at: number): Promise<boolean> {
   const rows = await t.query(
     `UPDATE run SET state = 'pending', code = NULL, reason = NULL, ended_at = NULL, created_at = $2
-     WHERE id = $1 AND state IN ('failed', 'quarantined') RETURNING id`,
+     WHERE id = $1 AND state IN ('failed', 'quarantined', 'discarded') RETURNING id`,
     [id, at],
   );
   return rows.length > 0;

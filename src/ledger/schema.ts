@@ -47,7 +47,7 @@ export const MIGRATIONS: readonly string[] = [
     priority BIGINT NOT NULL,
     destinations TEXT NOT NULL,   -- JSON list of names
     position BIGINT NOT NULL,     -- of the model among those of the series, from 0
-    state TEXT NOT NULL,          -- pending | done | no-finding | failed | quarantined
+    state TEXT NOT NULL,          -- pending | done | no-finding | failed | quarantined | discarded
     code TEXT,
     reason TEXT,
     result_sop TEXT,
@@ -63,7 +63,7 @@ export const MIGRATIONS: readonly string[] = [
     id TEXT PRIMARY KEY,          -- derived from run and destination
     run TEXT NOT NULL,
     destination TEXT NOT NULL,
-    state TEXT NOT NULL,          -- pending | delivered | held | replaced
+    state TEXT NOT NULL,          -- pending | delivered | held | replaced | discarded
     tries BIGINT NOT NULL,
     status BIGINT,                -- last DIMSE status
     reason TEXT,
@@ -110,13 +110,19 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE delivery ADD COLUMN part BIGINT NOT NULL DEFAULT 1;
   ALTER TABLE delivery ADD COLUMN transfer_syntax TEXT; -- in which it was taken
   `,
-  // Lists of studies, newest first, and of what is not over.
+  // Lists of studies, newest first, and of what is not over; and destinations that get nothing for now.
   `
   CREATE INDEX series_recent ON series (last_at, id);
   CREATE INDEX series_of_study ON series (study, last_at, id);
   CREATE INDEX series_state ON series (state);
   CREATE INDEX run_state ON run (state);
+  CREATE INDEX run_ended ON run (model, ended_at);
   CREATE INDEX delivery_state ON delivery (state, destination);
+  CREATE INDEX delivery_ended ON delivery (destination, ended_at);
+  CREATE TABLE pause (
+    destination TEXT PRIMARY KEY,
+    at BIGINT NOT NULL
+  );
   `,
   // What destinations and devices take responsibility for.
   `

@@ -15,7 +15,7 @@ export interface StudyStory {
   readonly series: readonly SeriesStory[];
 }
 
-interface SeriesStory {
+export interface SeriesStory {
   readonly id: SeriesId;
   readonly seriesUid: SeriesUid;
   readonly modality?: string;
@@ -40,7 +40,7 @@ interface SeriesStory {
   readonly runs: readonly RunStory[];
 }
 
-interface RunStory {
+export interface RunStory {
   readonly id: RunId;
   readonly revision: number;
   readonly rule: string;
@@ -73,7 +73,7 @@ interface ResultStory {
   readonly bytes: number;
 }
 
-interface DeliveryStory {
+export interface DeliveryStory {
   readonly id: DeliveryId;
   readonly destination: string;
   readonly form: ResultForm;

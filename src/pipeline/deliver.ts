@@ -4,6 +4,7 @@ import { NodeError } from "../base/errors.ts";
 import type { Destination } from "../delivery/deliver.ts";
 import { FALL_BACK, filesOf, objectsOf } from "../delivery/forms.ts";
 import { STATUS } from "../dicom/constants.ts";
+import { isPaused } from "../ledger/pauses.ts";
 import type { Job } from "../ledger/port.ts";
 import type { DeliveryRecord, ResultRecord, RunRecord } from "../ledger/records.ts";
 import { type Attempt, findDelivery, insertDelivery, recordAttempt, resultsOf } from "../ledger/results.ts";
@@ -13,6 +14,8 @@ import { sayIfDone } from "./done.ts";
 import { about, type PipelineParts } from "./parts.ts";
 
 const RETRY_DELIVERY = { firstMs: 5_000, capMs: 15 * 60_000 } as const;
+/** How often a delivery to a paused destination is looked at. */
+const PAUSED_LOOK_MS = 3_600_000;
 
 /** A mistake in somebody's settings, not a peer that is away: a person should look at it today. */
 type Tried = Attempt & { readonly isMistake?: boolean };
@@ -34,6 +37,11 @@ export async function deliverJob(job: Job, parts: PipelineParts): Promise<void> 
   const results = delivery ? await resultsOf(ledger.store.db, delivery.runId) : [];
   const object = results.find(({ form, part }) => form === delivery?.form && part === delivery.part);
   if (!delivery || delivery.state !== "pending" || !run || !object) return job.done();
+  const { destination: group } = delivery;
+  if (await isPaused(ledger.store.db, group)) {
+    const runAt = clock.now() + PAUSED_LOOK_MS; // resuming makes it due at once
+    return job.done((t) => ledger.queue.enqueue(t, { queue: "deliver", key: delivery.id, runAt, group }));
+  }
   const delivering = { run, delivery, results, object };
   const started = clock.elapsed();
   const attempt = await tried(delivering, job.signal, parts);
@@ -41,7 +49,6 @@ export async function deliverJob(job: Job, parts: PipelineParts): Promise<void> 
   const waitMs = attempt.state === "pending" ? backoffMs(RETRY_DELIVERY, tries, Math.random()) : 0;
   await job.done(async (t) => {
     await recordAttempt(t, delivery.id, attempt);
-    const { destination: group } = delivery;
     const again = (key: string, runAt: number) =>
       ledger.queue.enqueue(t, { queue: "deliver", key, runAt, group });
     const isAsked = parts.stages.destinations.get(group)?.storageCommitment ?? false;

@@ -17,6 +17,8 @@ export interface Stage extends AsyncDisposable {
   readonly model: ModelDouble;
   readonly journal: Journal;
   readonly port: number;
+  /** Of the HTTP door, if the options ask for one. */
+  readonly origin: string;
   readonly paths: readonly string[];
 }
 
@@ -44,6 +46,7 @@ export async function stage(
     model,
     journal,
     port: node.port,
+    origin: `http://127.0.0.1:${node.httpPort}`,
     paths,
     [Symbol.asyncDispose]: () => release.disposeAsync(),
   };

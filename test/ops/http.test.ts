@@ -105,7 +105,11 @@ test("a page of another site can change nothing, a viewer neither", async () => 
     { "sec-fetch-site": "cross-site" },
   );
   expect(foreign.status).toBe(403);
-  const asViewer = await at.post("/logout", {}, { authorization: `Bearer ${viewer.token}` });
+  const asViewer = await at.post(
+    "/api/v1/destinations/pacs/pause",
+    {},
+    { authorization: `Bearer ${viewer.token}` },
+  );
   expect(asViewer.status).toBe(403);
 });
 

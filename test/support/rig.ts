@@ -63,6 +63,8 @@ export interface RigOptions {
   readonly deflated?: boolean;
   /** More of the destination, in flow style. */
   readonly destination?: string;
+  /** YAML of the `http` section, in flow style; without it there is no HTTP door. */
+  readonly http?: string;
 }
 
 export const ONE_SEGMENT =
@@ -89,6 +91,7 @@ dicom:
   listen: { host: 127.0.0.1, port: 0 }
   callers: [{ aeTitle: "*", from: 127.0.0.1 }]
   acceptDeflated: ${options.deflated ?? false}
+${options.http === undefined ? "" : `http: ${options.http}`}
 assembly: ${options.assembly ?? "{ settle: 100ms, quietPeriod: 2s, maximumWait: 1m }"}
 volume: ${options.volume ?? "{}"}
 destinations: { pacs: { aeTitle: PACS, host: 127.0.0.1, port: ${options.pacsPort}${options.destination ?? ""} } }

@@ -35,8 +35,8 @@ interface Participant {
 interface Message {
   readonly id: Code;
   readonly type?: Code;
-  /** C create, R read, E execute. */
-  readonly action: "C" | "R" | "E";
+  /** C create, R read, U update, E execute. */
+  readonly action: "C" | "R" | "U" | "E";
   /** 0 success, 4 minor failure, 8 serious failure, 12 major failure: A.5.2. */
   readonly outcome: 0 | 4 | 8 | 12;
   readonly outcomeText?: string;
@@ -48,6 +48,7 @@ const ID = {
   APPLICATION: { value: "110100", meaning: "Application Activity" },
   BEGIN_TRANSFER: { value: "110102", meaning: "Begin Transferring DICOM Instances" },
   TRANSFERRED: { value: "110104", meaning: "DICOM Instances Transferred" },
+  PROCEDURE: { value: "110111", meaning: "Procedure Record" },
   SECURITY_ALERT: { value: "110113", meaning: "Security Alert" },
   USER: { value: "110114", meaning: "User Authentication" },
 } as const;
@@ -57,6 +58,8 @@ const TYPE = {
   STOP: { value: "110121", meaning: "Application Stop" },
   LOGIN: { value: "110122", meaning: "Login" },
   LOGOUT: { value: "110123", meaning: "Logout" },
+  CONFIGURATION: { value: "110131", meaning: "Software Configuration" },
+  RESTRICTED: { value: "110132", meaning: "Use of Restricted Function" },
   NODE_AUTHENTICATION: { value: "110126", meaning: "Node Authentication" },
 } as const;
 
@@ -138,6 +141,26 @@ const user =
     ],
   });
 
+/** What an operator did to a study: A.5.3.12; or to the node. */
+const order =
+  (id: Code, outcome: Message["outcome"], type?: Code) =>
+  (fields: LogFields, source: AuditSource): Message => ({
+    id,
+    ...(type && { type }),
+    action: id === ID.PROCEDURE ? "U" : "E",
+    outcome,
+    participants: [
+      {
+        userId: fields.user ?? "unknown",
+        isRequestor: true,
+        ...(fields.peer && { networkAccessPoint: fields.peer }),
+      },
+      ...(fields.destination === undefined ? [] : [peer(fields, false, ROLE.DESTINATION)]),
+      node(source, false, ROLE.APPLICATION),
+    ],
+    ...(fields.studyUid !== undefined && { study: { uid: fields.studyUid } }),
+  });
+
 const MESSAGES: Readonly<Record<string, (fields: LogFields, source: AuditSource) => Message>> = {
   "node.started": application(TYPE.START),
   "node.stopping": application(TYPE.STOP),
@@ -159,6 +182,13 @@ const MESSAGES: Readonly<Record<string, (fields: LogFields, source: AuditSource)
   "http.login": user(TYPE.LOGIN, 0),
   "http.login-refused": user(TYPE.LOGIN, 8),
   "http.logout": user(TYPE.LOGOUT, 0),
+  "http.action-refused": order(ID.SECURITY_ALERT, 8, TYPE.RESTRICTED),
+  "run.retry-asked": order(ID.PROCEDURE, 0),
+  "run.discarded": order(ID.PROCEDURE, 0),
+  "delivery.retry-asked": order(ID.PROCEDURE, 0),
+  "delivery.discarded": order(ID.PROCEDURE, 0),
+  "destination.paused": order(ID.SECURITY_ALERT, 0, TYPE.CONFIGURATION),
+  "destination.resumed": order(ID.SECURITY_ALERT, 0, TYPE.CONFIGURATION),
 };
 
 /** Element order and attributes as in the schema of PS3.15 A.5.1. */

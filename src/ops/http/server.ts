@@ -14,7 +14,10 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { Clock } from "../../base/clock.ts";
 import { NodeError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
+import type { Desk } from "../desk.ts";
 import { Access, type AccessSettings, type Caller, isFromOurPage } from "./access.ts";
+import { serveApi } from "./api.ts";
+import type { LiveEvents } from "./events.ts";
 
 export interface HttpSettings extends AccessSettings {
   readonly host: string;
@@ -33,6 +36,9 @@ export interface HttpParts {
   readonly log: Log;
   readonly clock: Clock;
   readonly checks: () => Promise<readonly Check[]>;
+  readonly desk: Desk;
+  readonly live: LiveEvents;
+  readonly version: string;
   readonly metrics: { readonly contentType: string; text(): Promise<string> };
 }
 
@@ -66,7 +72,11 @@ export async function startHttp(settings: HttpSettings, parts: HttpParts): Promi
   await app.register(cookie);
   await app.register(rateLimit, { max: REQUESTS_PER_MINUTE, timeWindow: "1 minute" });
   app.decorateRequest("caller");
-  app.addHook("onRequest", (request, reply) => admit(request, reply, access));
+  app.addContentTypeParser("application/x-www-form-urlencoded", { parseAs: "string" }, (_, body, done) =>
+    done(null, Object.fromEntries(new URLSearchParams(String(body)))),
+  );
+  app.addHook("onRequest", (request, reply) => admit(request, reply, access, parts.log));
+  app.addHook("preClose", async () => parts.live[Symbol.dispose]());
   app.setErrorHandler((error: { readonly statusCode?: number }, request, reply) => {
     const status = error.statusCode ?? 500;
     if (status >= 500) parts.log.error("http.failed", { path: request.routeOptions.url ?? "", error });
@@ -74,6 +84,7 @@ export async function startHttp(settings: HttpSettings, parts: HttpParts): Promi
   });
   health(app, parts);
   login(app, access, parts.log);
+  serveApi(app, parts);
   try {
     await app.listen({ host: settings.host, port: settings.port });
   } catch (cause) {
@@ -104,7 +115,12 @@ const POLICY = {
   frameAncestors: ["'none'"],
 };
 
-async function admit(request: FastifyRequest, reply: FastifyReply, access: Access): Promise<unknown> {
+async function admit(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  access: Access,
+  log: Log,
+): Promise<unknown> {
   const { headers, method, cookies } = request;
   const isSafe = method === "GET" || method === "HEAD";
   if (!isSafe && !isFromOurPage(headers))
@@ -120,8 +136,14 @@ async function admit(request: FastifyRequest, reply: FastifyReply, access: Acces
       return reply.code(403).send({ error: "only this machine may ask; configure http.users" });
     return reply.code(401).header("www-authenticate", "Bearer").send({ error: "log in first" });
   }
-  if (!isSafe && request.caller.role !== "operator")
+  if (!isSafe && request.caller.role !== "operator" && request.routeOptions.url !== "/logout") {
+    log.warn("http.action-refused", {
+      user: request.caller.name,
+      peer: request.ip,
+      path: request.routeOptions.url ?? "",
+    });
     return reply.code(403).send({ error: "this takes the role operator" });
+  }
   return undefined;
 }
 

@@ -32,6 +32,7 @@ import { type Check, type HttpParts, startHttp } from "./ops/http/server.ts";
 import { Metrics } from "./ops/metrics.ts";
 import { createNotifiers } from "./ops/notify/notifications.ts";
 import { type Observer, observedLog } from "./ops/observed-log.ts";
+import { Pictures } from "./picture.ts";
 import { closeJob } from "./pipeline/close.ts";
 import { commitJob, commitmentHandler } from "./pipeline/commit-answer.ts";
 import { deliverJob } from "./pipeline/deliver.ts";
@@ -153,7 +154,8 @@ export async function startNode(config: Config, given: System): Promise<RunningN
   });
   const commitment = speaksOfCommitment(config) ? commitmentHandler(commit) : undefined;
   const scp = parts.use(await listen(config.dicom, intake, { ...system, commitment }));
-  const watched = { dataDir, admission, ledger, observers, config, ...system };
+  const pictures = new Pictures({ db: ledger.store.db, spool, outbox, pool });
+  const watched = { dataDir, admission, ledger, observers, config, pictures, ...system };
   const http = config.http && parts.use(await startHttp(config.http, doorOf(watched)));
   const release = parts.move();
   return {
@@ -173,10 +175,11 @@ interface Watched extends System {
   readonly ledger: Ledger;
   readonly observers: Set<Observer>;
   readonly config: Config;
+  readonly pictures: Pictures;
 }
 
 /** What the HTTP door tells. */
-function doorOf({ dataDir, admission, ledger, observers, config, log, clock }: Watched): HttpParts {
+function doorOf({ dataDir, admission, ledger, observers, config, pictures, log, clock }: Watched): HttpParts {
   const freeBytes = async (): Promise<number> => {
     const { bavail, bsize } = await statfs(dataDir);
     return bavail * bsize;
@@ -211,7 +214,7 @@ function doorOf({ dataDir, admission, ledger, observers, config, log, clock }: W
       () => ({ name: "ledger", ok: false, detail: "cannot be read" }),
     ),
   ];
-  return { log, clock, checks, metrics, desk, live, version: IMPLEMENTATION.VERSION_NAME };
+  return { log, clock, checks, metrics, desk, live, pictures, version: IMPLEMENTATION.VERSION_NAME };
 }
 
 /** @throws NodeError DATA_FOLDER_UNUSABLE */

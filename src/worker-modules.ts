@@ -4,6 +4,7 @@
 import "./delivery/implicit.ts";
 import "./inference/decode.ts";
 import "./inference/encode.ts";
+import "./segmentation/read-back.ts";
 import "./segmentation/task.ts";
 import "./volume/decode-frames.ts";
 import "./volume/read-image.ts";

@@ -24,7 +24,7 @@ export interface DestinationTraffic {
   readonly lastFailure?: Failure;
 }
 
-export interface Failure {
+interface Failure {
   readonly reason: string;
   readonly code?: string;
   /** Epoch ms; of one that is still tried, when it was asked for. */

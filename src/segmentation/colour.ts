@@ -25,6 +25,28 @@ export function storedLab(rgb: Rgb): StoredLab {
   return [word((116 * y - 16) / 100), chroma(500 * (x - y)), chroma(200 * (y - z))];
 }
 
+/** The other way round, for screens: 0 to 255 each, sRGB. */
+export function rgbOf([l, a, b]: StoredLab): Rgb {
+  const fy = ((l / 0xffff) * 100 + 16) / 116;
+  const fx = fy + ((a / 0xffff) * 255 - 128) / 500;
+  const fz = fy - ((b / 0xffff) * 255 - 128) / 200;
+  const [x, y, z] = [0.96422 * unlightness(fx), unlightness(fy), 0.82521 * unlightness(fz)];
+  return [
+    gamma(3.1338561 * x - 1.6168667 * y - 0.4906146 * z),
+    gamma(-0.9787684 * x + 1.9161415 * y + 0.033454 * z),
+    gamma(0.0719453 * x - 0.2289914 * y + 1.4052427 * z),
+  ];
+}
+
+function unlightness(f: number): number {
+  return f > 6 / 29 ? f ** 3 : 3 * (6 / 29) ** 2 * (f - 4 / 29);
+}
+
+function gamma(value: number): number {
+  const encoded = value <= 0.0031308 ? 12.92 * value : 1.055 * value ** (1 / 2.4) - 0.055;
+  return Math.round(255 * Math.min(1, Math.max(0, encoded)));
+}
+
 /** A colour that stays with a label value: the same structure looks the same in every patient. */
 export function paletteColour(labelValue: number): Rgb {
   return PALETTE[(labelValue - 1) % PALETTE.length]!;

@@ -46,14 +46,25 @@ interface System {
   readonly signal?: AbortSignal;
 }
 
+type StackSystem = System & { readonly stack?: StackPolicy };
+
 /** One slice of the grid, or more if those behind it are missing. */
 interface Placed extends Slice {
   readonly k: number;
   readonly missingBehind: number;
 }
 
+/** The slices of a series in the order of their places. */
+interface Stack {
+  readonly kind: "stack";
+  readonly stack: readonly Placed[];
+  readonly grid: Grid;
+  readonly places?: readonly number[];
+  readonly tiltDegrees: number;
+}
+
 /** One slice of the stack: a frame and the image that it belongs to. */
-interface Slice {
+export interface Slice {
   readonly image: Image;
   readonly frame: ImageFrame;
 }
@@ -78,10 +89,17 @@ const FRAME_TIMEOUT_MS = 15_000;
  * @returns a rejection, never an exception, whatever the files hold
  * @throws  NodeError STORAGE_FAILED if a file cannot be read; the signal's reason
  */
-export async function buildVolume(
-  files: readonly ImageFile[],
-  system: System & { readonly stack?: StackPolicy },
-): Promise<Built> {
+export async function buildVolume(files: readonly ImageFile[], system: StackSystem): Promise<Built> {
+  const found = await readStack(files, system);
+  if (found.kind === "rejected") return found;
+  const { stack, grid, places, tiltDegrees } = found;
+  const voxels = await voxelsOf(stack, grid, system);
+  if ("kind" in voxels) return voxels;
+  return { kind: "volume", volume: { grid, voxels }, source: sourceOf(stack, places), tiltDegrees };
+}
+
+/** The first round alone: the slices in order, no pixel decoded. @throws like buildVolume */
+export async function readStack(files: readonly ImageFile[], system: StackSystem): Promise<Stack | Rejected> {
   const read = await readAll(files, system);
   const refused = read.find((answer) => answer.kind === "rejected");
   if (refused) return refused;
@@ -97,10 +115,18 @@ export async function buildVolume(
     const next = at + 1 < order.length ? kOf(at + 1) : kOf(at) + 1;
     return { image, frame, k: kOf(at), missingBehind: next - kOf(at) - 1 };
   });
+  return { kind: "stack", stack, grid, ...(places && { places }), tiltDegrees };
+}
 
-  const voxels = await voxelsOf(stack, grid, system);
-  if ("kind" in voxels) return voxels;
-  return { kind: "volume", volume: { grid, voxels }, source: sourceOf(stack, places), tiltDegrees };
+/** One slice of a stack, rescaled. @throws like buildVolume */
+export async function decodeSlice(
+  { image, frame }: Slice,
+  grid: Grid,
+  system: System,
+): Promise<Voxels | Rejected> {
+  const [columns, rows] = grid.size;
+  const alone = { image, frame, k: 0, missingBehind: 0 };
+  return voxelsOf([alone], { ...grid, size: [columns, rows, 1] }, system);
 }
 
 function factsOf({ image, frame }: Slice): SliceFacts {

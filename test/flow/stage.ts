@@ -3,7 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type ModelDouble, startModelDouble } from "../support/model-double.ts";
 import { type Pacs, type PacsOptions, startPacs } from "../support/pacs.ts";
-import { type PhantomFile, writeSeries } from "../support/phantom.ts";
+import { type Phantom, type PhantomFile, writeSeries } from "../support/phantom.ts";
 import { Journal, ONE_SEGMENT, RAW_NIFTI, type RigOptions, startRig } from "../support/rig.ts";
 import { tempFolder } from "../support/temp.ts";
 import { threshold } from "../support/threshold.ts";
@@ -23,7 +23,11 @@ export interface Stage extends AsyncDisposable {
 }
 
 export async function stage(
-  options: Partial<RigOptions> & { readonly pacs?: PacsOptions; readonly slices?: number } = {},
+  options: Partial<RigOptions> & {
+    readonly pacs?: PacsOptions;
+    readonly slices?: number;
+    readonly series?: Partial<Phantom>;
+  } = {},
 ): Promise<Stage> {
   await using parts = new AsyncDisposableStack();
   const folder = parts.use(await tempFolder()).path;
@@ -37,6 +41,7 @@ export async function stage(
     slices: options.slices ?? 3,
     columns: 16,
     rows: 12,
+    ...options.series,
   });
   const release = parts.move();
   const paths = pathsOf(files);

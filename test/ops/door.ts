@@ -7,6 +7,9 @@ import { observedLog } from "../../src/ops/observed-log.ts";
 import { type TestLedger, testLedger } from "../ledger/support.ts";
 import { Journal } from "../support/rig.ts";
 
+/** No images here: pictures are tested with a whole node. */
+const nothing = async (): Promise<undefined> => undefined;
+
 export interface TestDoor extends AsyncDisposable {
   readonly here: TestLedger;
   readonly live: LiveEvents;
@@ -43,6 +46,7 @@ export async function testDoor(access: Partial<HttpSettings> = {}): Promise<Test
         clock,
         live,
         version: "1.0",
+        pictures: { describe: nothing, values: nothing, masks: nothing },
         checks: async () => [],
         metrics: new Metrics(
           { backlog: () => Promise.reject(new Error("not asked")), freeBytes: async () => 0 },

@@ -27,6 +27,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   config: ["base", "dicom", "routing", "inference", "segmentation", "ops"],
   "stages.ts": ["base", "dicom", "ledger", ...STAGES],
   pipeline: ["base", "dicom", "ledger", ...STAGES, "stages.ts"],
+  "picture.ts": ["base", "dicom", "ledger", "intake", "delivery", "segmentation", "volume"],
   "worker-modules.ts": ["base", "delivery", "inference", "segmentation", "volume"],
   "node.ts": [
     "base",
@@ -36,6 +37,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "ops",
     "config",
     "stages.ts",
+    "picture.ts",
     "pipeline",
     "worker-modules.ts",
   ],

@@ -46,6 +46,7 @@ interface Message {
 
 const ID = {
   APPLICATION: { value: "110100", meaning: "Application Activity" },
+  ACCESSED: { value: "110103", meaning: "DICOM Instances Accessed" },
   BEGIN_TRANSFER: { value: "110102", meaning: "Begin Transferring DICOM Instances" },
   TRANSFERRED: { value: "110104", meaning: "DICOM Instances Transferred" },
   PROCEDURE: { value: "110111", meaning: "Procedure Record" },
@@ -141,13 +142,18 @@ const user =
     ],
   });
 
-/** What an operator did to a study: A.5.3.12; or to the node. */
+const ACTIONS: ReadonlyMap<Code, Message["action"]> = new Map<Code, Message["action"]>([
+  [ID.PROCEDURE, "U"],
+  [ID.ACCESSED, "R"],
+]);
+
+/** What a person did to a study or to the node, or saw of it: PS3.15 A.5.3.4, A.5.3.11, A.5.3.14. */
 const order =
   (id: Code, outcome: Message["outcome"], type?: Code) =>
   (fields: LogFields, source: AuditSource): Message => ({
     id,
     ...(type && { type }),
-    action: id === ID.PROCEDURE ? "U" : "E",
+    action: ACTIONS.get(id) ?? "E",
     outcome,
     participants: [
       {
@@ -182,6 +188,7 @@ const MESSAGES: Readonly<Record<string, (fields: LogFields, source: AuditSource)
   "http.login": user(TYPE.LOGIN, 0),
   "http.login-refused": user(TYPE.LOGIN, 8),
   "http.logout": user(TYPE.LOGOUT, 0),
+  "picture.opened": order(ID.ACCESSED, 0),
   "http.action-refused": order(ID.SECURITY_ALERT, 8, TYPE.RESTRICTED),
   "run.retry-asked": order(ID.PROCEDURE, 0),
   "run.discarded": order(ID.PROCEDURE, 0),

@@ -15,9 +15,13 @@ import type { Clock } from "../../base/clock.ts";
 import { NodeError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { Desk } from "../desk.ts";
+import { loginPage } from "../pages/login.ts";
 import { Access, type AccessSettings, type Caller, isFromOurPage } from "./access.ts";
 import { serveApi } from "./api.ts";
+import { ASSET_ROUTE, type Assets, serveAssets } from "./assets.ts";
 import type { LiveEvents } from "./events.ts";
+import { send, servePages } from "./pages.ts";
+import { type PictureSource, servePictures } from "./picture.ts";
 
 export interface HttpSettings extends AccessSettings {
   readonly host: string;
@@ -38,6 +42,7 @@ export interface HttpParts {
   readonly checks: () => Promise<readonly Check[]>;
   readonly desk: Desk;
   readonly live: LiveEvents;
+  readonly pictures: PictureSource;
   readonly version: string;
   readonly metrics: { readonly contentType: string; text(): Promise<string> };
 }
@@ -57,7 +62,7 @@ const SESSION_COOKIE = "isocenter-session";
 const BODY_BYTES = 64 * 1024;
 const REQUESTS_PER_MINUTE = 600;
 const LOGINS_PER_MINUTE = 10;
-const OPEN_PATHS: ReadonlySet<string> = new Set(["/healthz", "/readyz", "/login"]);
+const OPEN_PATHS: ReadonlySet<string> = new Set(["/healthz", "/readyz", "/login", ASSET_ROUTE]);
 
 /** @throws NodeError LISTEN_FAILED */
 export async function startHttp(settings: HttpSettings, parts: HttpParts): Promise<HttpServer> {
@@ -83,8 +88,11 @@ export async function startHttp(settings: HttpSettings, parts: HttpParts): Promi
     void reply.code(status).send({ error: status >= 500 ? "internal error" : (error as Error).message });
   });
   health(app, parts);
-  login(app, access, parts.log);
+  const assets = await serveAssets(app);
+  login(app, access, { log: parts.log, assets });
   serveApi(app, parts);
+  servePictures(app, parts);
+  servePages(app, { desk: parts.desk, assets, isOpen: access.isOpen });
   try {
     await app.listen({ host: settings.host, port: settings.port });
   } catch (cause) {
@@ -134,6 +142,7 @@ async function admit(
   if (!request.caller) {
     if (access.isOpen)
       return reply.code(403).send({ error: "only this machine may ask; configure http.users" });
+    if (isSafe && wantsPage(headers.accept)) return reply.redirect("/login", 303);
     return reply.code(401).header("www-authenticate", "Bearer").send({ error: "log in first" });
   }
   if (!isSafe && request.caller.role !== "operator" && request.routeOptions.url !== "/logout") {
@@ -145,6 +154,11 @@ async function admit(
     return reply.code(403).send({ error: "this takes the role operator" });
   }
   return undefined;
+}
+
+/** A person with a browser, not a program. */
+function wantsPage(accept: string | undefined): boolean {
+  return accept?.startsWith("text/html") ?? false;
 }
 
 function health(app: FastifyInstance, { checks, metrics }: HttpParts): void {
@@ -169,7 +183,13 @@ const CREDENTIALS = {
   },
 } as const;
 
-function login(app: FastifyInstance, access: Access, log: Log): void {
+function login(
+  app: FastifyInstance,
+  access: Access,
+  { log, assets }: { readonly log: Log; readonly assets: Assets },
+): void {
+  const page = (isWrong: boolean): string => loginPage({ asset: (name) => assets.pathOf(name) }, isWrong);
+  app.get("/login", (_, reply) => (access.isOpen ? reply.redirect("/", 303) : send(reply, page(false))));
   const options = {
     schema: { body: CREDENTIALS },
     config: { rateLimit: { max: LOGINS_PER_MINUTE, timeWindow: "1 minute" } },
@@ -183,17 +203,24 @@ function login(app: FastifyInstance, access: Access, log: Log): void {
       // What was typed as a name may be a password: only names of the config are told.
       if (session === undefined) log.warn("http.login-refused", { peer: request.ip });
       else log.info("http.login", { user, peer: request.ip });
+      const isForm = wantsPage(request.headers.accept);
+      if (session === undefined && isForm) return send(reply.code(401), page(true));
       if (session === undefined) return reply.code(401).send({ error: "name or password is wrong" });
       const secure = request.protocol === "https";
-      return reply
-        .setCookie(SESSION_COOKIE, session, { httpOnly: true, sameSite: "strict", path: "/", secure })
-        .send({ status: "ok" });
+      void reply.setCookie(SESSION_COOKIE, session, {
+        httpOnly: true,
+        sameSite: "strict",
+        path: "/",
+        secure,
+      });
+      return isForm ? reply.redirect("/", 303) : reply.send({ status: "ok" });
     },
   );
   app.post("/logout", async (request, reply) => {
     const session = request.cookies[SESSION_COOKIE];
     if (session !== undefined) access.logout(session);
     log.info("http.logout", { user: request.caller?.name ?? "unknown", peer: request.ip });
-    return reply.clearCookie(SESSION_COOKIE, { path: "/" }).send({ status: "ok" });
+    void reply.clearCookie(SESSION_COOKIE, { path: "/" });
+    return wantsPage(request.headers.accept) ? reply.redirect("/login", 303) : reply.send({ status: "ok" });
   });
 }

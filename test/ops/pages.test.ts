@@ -224,6 +224,16 @@ test("a study's way is drawn from its first image to each delivery, and what one
   ]);
 });
 
+// An archive that is away for days would press all the rest into a line.
+test("what goes on is drawn beside the rest, not over it", () => {
+  const waiting = story();
+  Object.assign(waiting.series[0]!.runs[0]!.deliveries[0]!, { state: "pending", endedAt: undefined });
+  const gantt = ganttOf(waiting, 900_000_000);
+  expect(gantt.to).toBe(21_500); // all else ends after 10 s
+  expect(gantt.bars[1]?.endMs).toBeUndefined();
+  expect(gantt.bars[1]?.pieces.at(-1)).toMatchObject({ kind: "waits", to: 21_500 });
+});
+
 test("durations are said as people say them", () => {
   expect([480, 1500, 99_400, 150_000, 7_200_000, 400_000_000].map(duration)).toEqual([
     "480 ms",

@@ -16,6 +16,8 @@ interface Piece {
   /** Epoch ms. */
   readonly from: number;
   readonly to: number;
+  /** It goes on, maybe for days: drawn only as far as there is room beside the rest. */
+  readonly goesOn?: true;
 }
 
 interface Bar {
@@ -54,8 +56,27 @@ export function ganttOf({ summary, series }: StudyStory, now: number): Gantt {
         endMs: one.closedAt + saved.oneByOneMs - from,
       });
   }
-  const to = Math.max(from + 1, ...bars.flatMap(({ pieces }) => pieces.map((piece) => piece.to)));
-  return { from, to, bars, ...(gain && { gain }) };
+  const ends = bars.flatMap(({ pieces }) => pieces.filter(({ goesOn }) => !goesOn).map((piece) => piece.to));
+  const settled = Math.max(from + 1, ...ends);
+  const to = bars.some(({ pieces }) => pieces.some(({ goesOn }) => goesOn))
+    ? Math.min(now, Math.round(settled + (settled - from) * ROOM))
+    : settled;
+  return {
+    from,
+    to: Math.max(to, settled),
+    bars: bars.map((bar) => clipped(bar, to)),
+    ...(gain && { gain }),
+  };
+}
+
+/** Of the length of what is over, for what goes on. */
+const ROOM = 0.15;
+
+function clipped(bar: Bar, to: number): Bar {
+  const pieces = bar.pieces.map((piece) =>
+    piece.goesOn ? Object.assign({}, piece, { to: Math.min(piece.to, to) }) : piece,
+  );
+  return { name: bar.name, text: bar.text, pieces, ...(bar.endMs !== undefined && { endMs: bar.endMs }) };
 }
 
 function imagesBar(
@@ -97,7 +118,9 @@ function runBar(run: RunStory, from: number, now: number): Bar {
           { kind: "asks", from: asked, to: answered },
           { kind: "encodes", from: answered, to: end },
           { kind: "delivers", from: end, to: arrived },
-          { kind: "waits", from: arrived, to: isOver ? delivered : now },
+          isOver
+            ? { kind: "waits", from: arrived, to: delivered }
+            : { kind: "waits", from: arrived, to: now, goesOn: true },
         ]
       : [{ kind: isBad ? "fails" : state === "pending" ? "waits" : "asks", from: createdAt, to: end }];
   return {

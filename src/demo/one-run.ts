@@ -14,6 +14,7 @@ import { type Received, readSegmentation, type Segmentation, startPacs } from ".
 import { type NodeEvent, type RunningModel, startNode } from "./processes.ts";
 import type { Screen } from "./screen.ts";
 import { type DicomFile, send } from "./send.ts";
+import { type Snapshot, snapshotOf } from "./snapshot.ts";
 import { seconds, type Way } from "./timeline.ts";
 import { keptOut, progressOf, waysOf } from "./ways.ts";
 
@@ -37,6 +38,10 @@ export interface Run {
   /** Why series went to no model. */
   readonly keptOut: readonly string[];
   readonly port: number;
+  /** Of its pages. */
+  readonly origin: string;
+  /** What its pages tell at the end; undefined if it knows of no study. */
+  readonly snapshot: Snapshot | undefined;
 }
 
 /** Without news from the node for so long, what is missing stays missing. */
@@ -82,6 +87,8 @@ export async function runStudy(setting: Setting, parts: AsyncDisposableStack): P
     received.filter(({ status }) => status === 0).map((one) => String(one.sopInstanceUid)),
   );
   const serviceMs = new Map<string, number>(models.map(({ name, thinkMs }) => [name, thinkMs]));
+  const origin = `http://127.0.0.1:${events.find(({ event }) => event === "http.started")?.port}`;
+  const snapshot = isGone() ? undefined : await snapshotOf(origin);
   const segmentations = await Promise.all(received.map(readSegmentation));
   return {
     ways: waysOf(events, { sentAt, received: arrived, serviceMs }),
@@ -90,6 +97,8 @@ export async function runStudy(setting: Setting, parts: AsyncDisposableStack): P
     ...(isGone() && { complaint: `The node ended early: ${node.complaints().trim()}` }),
     keptOut: keptOut(events),
     port: node.port,
+    origin,
+    snapshot,
   };
 }
 
@@ -100,6 +109,7 @@ function configFor(
 ): string {
   demo.setIn(["node", "dataDir"], join(folder, "data"));
   demo.setIn(["dicom", "listen", "port"], 0);
+  demo.setIn(["http", "listen", "port"], 0);
   demo.setIn(["destinations", "pacs", "port"], pacsPort);
   demo.setIn(["slots", "server"], slots);
   demo.setIn(["log", "format"], "json");

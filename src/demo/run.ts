@@ -5,17 +5,19 @@
  * config/demo.yaml. All of it lives in a temporary folder and ends with this command, whatever ends it.
  */
 import { rmSync } from "node:fs";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { ModelName } from "./models/models.ts";
 import { type Run, runStudy } from "./one-run.ts";
 import { DENTAL_CBCT, makePhantom } from "./phantom.ts";
 import { writePhantom } from "./phantom-dicom.ts";
 import { type RunningModel, startModel } from "./processes.ts";
 import { reportOf, tableOf } from "./report.ts";
+import { reportPage } from "./report-page.ts";
 import { type Output, type Screen, screenOn } from "./screen.ts";
 import { type DicomFile, readFolder } from "./send.ts";
+import { overlayOf } from "./snapshot.ts";
 import { seconds } from "./timeline.ts";
 
 export interface DemoOptions {
@@ -25,10 +27,13 @@ export interface DemoOptions {
   readonly keep: boolean;
   /** How long the slowest model takes to answer, in seconds; the others take their part of it. */
   readonly think?: number;
+  /** Where the page of both runs is written, unless all is left running. */
+  readonly report?: string;
   readonly output: Output;
 }
 
 const THINK_SECONDS = 12;
+const REPORT = "demo-report.html";
 /** Of the slowest model's time. */
 const SHARES: Readonly<Record<ModelName, number>> = { bone: 0.75, teeth: 1, airway: 0.55, softtissue: 0.4 };
 const INTERRUPTED = 130;
@@ -90,6 +95,7 @@ async function compared(options: DemoOptions, place: Place): Promise<number> {
   for (const line of tableOf(concurrent)) screen.say(line);
   screen.say(`\n${seconds(performance.now() - started)} in all.`);
   if (options.keep) await untilStopped(concurrent, models, place);
+  else await writeReport(options.report ?? REPORT, sequential, concurrent, screen);
   return isComplete ? 0 : 1;
 }
 
@@ -131,13 +137,32 @@ async function startModels(
   return models;
 }
 
+/** A page is a pleasure, not the result: where it cannot be made, the demo has still shown what it shows. */
+async function writeReport(path: string, sequential: Run, concurrent: Run, screen: Screen): Promise<void> {
+  if (!sequential.snapshot || !concurrent.snapshot) return;
+  try {
+    screen.progress("Drawing the page …");
+    const overlay = await overlayOf(concurrent.origin, concurrent.snapshot.story);
+    const snapshots = { sequential: sequential.snapshot, concurrent: concurrent.snapshot };
+    await writeFile(path, await reportPage({ ...snapshots, overlay }));
+    screen.say(`Both runs as a page to look at: ${resolve(path)}`);
+    screen.say("Or the node's own pages, live, with all the slices: npm run demo -- --keep");
+  } catch (error) {
+    screen.say(
+      `The page of both runs could not be made: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
+}
+
 async function untilStopped(run: Run, models: readonly RunningModel[], place: Place): Promise<void> {
   const { screen, signal, folder } = place;
-  screen.say(`\nThe node listens on 127.0.0.1:${run.port}; its data are in ${folder}.`);
+  const { snapshot } = run;
+  screen.say(`\nLook at it:  ${run.origin}${snapshot ? `/studies/${snapshot.story.summary.studyUid}` : ""}`);
+  screen.say(`The node listens on 127.0.0.1:${run.port}; its data are in ${folder}.`);
   for (const { name, url } of models) screen.say(`  ${name.padEnd(10)} ${url}`);
   screen.say("Ctrl-C ends all of it.");
-  const { promise, resolve } = Promise.withResolvers<void>();
-  signal.addEventListener("abort", () => resolve(), { once: true });
+  const { promise, resolve: end } = Promise.withResolvers<void>();
+  signal.addEventListener("abort", () => end(), { once: true });
   const awake = setInterval(() => {}, 60_000);
   if (!signal.aborted) await promise;
   clearInterval(awake);

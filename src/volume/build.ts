@@ -119,14 +119,9 @@ export async function readStack(files: readonly ImageFile[], system: StackSystem
 }
 
 /** One slice of a stack, rescaled. @throws like buildVolume */
-export async function decodeSlice(
-  { image, frame }: Slice,
-  grid: Grid,
-  system: System,
-): Promise<Voxels | Rejected> {
-  const [columns, rows] = grid.size;
-  const alone = { image, frame, k: 0, missingBehind: 0 };
-  return voxelsOf([alone], { ...grid, size: [columns, rows, 1] }, system);
+export function decodeSlice(slice: Slice, grid: Grid, system: System): Promise<Voxels | Rejected> {
+  const size = [grid.size[0], grid.size[1], 1] as const;
+  return voxelsOf([{ ...slice, k: 0, missingBehind: 0 }], { ...grid, size }, system);
 }
 
 function factsOf({ image, frame }: Slice): SliceFacts {

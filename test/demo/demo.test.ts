@@ -66,7 +66,8 @@ test("a study goes through both runs, and the lines say so", { timeout: TIMEOUT_
   await writePhantom(await makePhantom(SHAPE), folder.path);
   let text = "";
   const output = { write: (more: string) => (text += more) };
-  const code = await demo({ folder: folder.path, keep: false, think: 1, output });
+  const report = join(folder.path, "report.html");
+  const code = await demo({ folder: folder.path, keep: false, think: 1, report, output });
   expect(text).toMatch(/^88 DICOM files of 1 series\.$/m);
   expect(text).toMatch(/^ {2}bone .*▓.*▏/m);
   expect(text).toMatch(/^faster +\d\.\d\d× /m);
@@ -74,6 +75,11 @@ test("a study goes through both runs, and the lines say so", { timeout: TIMEOUT_
   expect(text.match(/stored \(0000H\)/g)).toHaveLength(4);
   expect(text).toContain("Both runs made the same objects");
   expect(text).not.toContain("\u001b");
+  expect(text).toContain(`Both runs as a page to look at: ${report}`);
+  const page = await readFile(report, "utf8");
+  expect(page.match(/<img /g)).toHaveLength(16);
+  expect(page).toContain("Tooth 36");
+  expect(page).not.toMatch(/\b(?:src|href)="(?!data:)/); // it needs nothing else
   expect(code).toBe(0);
 });
 

@@ -5,7 +5,7 @@
  * function. So no value of a peer, a model or a config can become markup. Attributes are always written in quotes.
  */
 
-/** Made by html() and nowhere else. */
+/** Markup. Made by html(), and by hand only of what stands in our own source. */
 export class Html {
   readonly #text: string;
 

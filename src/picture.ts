@@ -64,7 +64,7 @@ const INDEX = task<typeof indexSegmentation>(
 const INDEX_TIMEOUT_MS = 60_000;
 const KEPT = 4;
 /** To be looked at, a stack may have holes: the slices that came are shown, one after another. */
-const AS_IT_IS = { missing: "repeat", uneven: "mean" } as const;
+const AS_IT_IS = { missingSlices: "repeat", unevenSpacing: "mean" } as const;
 
 export class Pictures {
   readonly #parts: PictureParts;

@@ -33,7 +33,7 @@ export async function reportPage({ sequential, concurrent, overlay }: ReportPage
   ];
   const [slow, fast] = [lengthOf(one), lengthOf(all)];
   // Side by side they must have the same scale.
-  const to = Math.max(one.to - one.from, all.to - all.from);
+  const to = Math.max(slow, fast, 1);
   const page = html`<html lang="en">
 <head>
 <meta charset="utf-8">

@@ -189,3 +189,32 @@ inBrowser(
   },
   2 * MINUTE,
 );
+
+inBrowser(
+  "the view in three dimensions is loaded when it is opened, and works under the policy",
+  async () => {
+    await using here = await filled();
+    await using chromium = await startBrowser({ webgl: true });
+    const page = await (
+      await chromium.browser.newContext({ viewport: { width: 420, height: 420 } })
+    ).newPage();
+    const troubles = troublesOf(page);
+    const libraries: string[] = [];
+    page.on("request", (request) => {
+      if (request.url().includes("niivue")) libraries.push(request.url());
+    });
+    await page.goto(`${here.origin}/studies/${here.uid}`);
+    await drawn(page);
+    expect(libraries).toEqual([]);
+    await page.locator("#view-3d summary").focus();
+    await page.keyboard.press("Enter");
+    await until(page, "document.querySelector('#view-3d').dataset.shown === 'yes'");
+    await until(page, "document.querySelector('#view-3d [role=status]').textContent === ''");
+    expect(libraries).toHaveLength(1);
+    expect(new URL(libraries[0]!).origin).toBe(here.origin);
+    // It is drawn by a program of its own for some seconds; what it says first is that it could not.
+    expect(await page.locator("#view-3d [role=status]").textContent()).toBe("");
+    expect(troubles).toEqual([]);
+  },
+  3 * MINUTE,
+);

@@ -80,6 +80,7 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   "@fastify/cookie": ["ops/http/"],
   "@fastify/helmet": ["ops/http/"],
   "@fastify/rate-limit": ["ops/http/"],
+  "@niivue/niivue": ["ops/pages/assets/", "ops/http/assets.ts"],
   "prom-client": ["ops/metrics.ts"],
   nodemailer: ["ops/notify/email.ts"],
   "node:sqlite": ["ledger/"],

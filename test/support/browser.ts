@@ -3,6 +3,7 @@ import { chromium } from "playwright-core";
 
 export const CHROMIUM = "/usr/bin/chromium";
 
+const SOFTWARE_GL = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"];
 const ARGS = [
   "--no-sandbox",
   "--disable-gpu",
@@ -13,7 +14,9 @@ const ARGS = [
   "--disable-sync",
 ];
 
-export async function startBrowser() {
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGS });
+/** @param options.webgl  in software: slow, but there is no graphics card to ask */
+export async function startBrowser({ webgl } = { webgl: false }) {
+  const args = webgl ? [...ARGS.filter((arg) => arg !== "--disable-gpu"), ...SOFTWARE_GL] : ARGS;
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args });
   return { browser, [Symbol.asyncDispose]: () => browser.close() };
 }

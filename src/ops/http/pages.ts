@@ -38,7 +38,15 @@ export function servePages(app: FastifyInstance, { desk, assets, isOpen }: Pages
   });
   app.get<{ Params: { readonly uid: string } }>("/studies/:uid", async (request, reply) => {
     const story = await desk.story(request.params.uid);
-    if (story) return send(reply, studyPage(await around(request), story, pictureOf(story)));
+    if (story)
+      return send(
+        reply,
+        studyPage(
+          await around(request),
+          story,
+          pictureOf(story, (name) => assets.pathOf(name)),
+        ),
+      );
     const where = { asset: (name: string) => assets.pathOf(name) };
     return send(
       reply.code(404),

@@ -3,7 +3,10 @@ import type { StudyStory } from "../../ledger/story.ts";
 import { type Html, html } from "./html.ts";
 
 /** @returns undefined where no series has a result to be shown */
-export function pictureOf({ summary, series }: StudyStory): Html | undefined {
+export function pictureOf(
+  { summary, series }: StudyStory,
+  asset: (name: string) => string,
+): Html | undefined {
   const shown = series.filter(({ runs, revision }) =>
     runs.some((run) => run.revision === revision && run.state === "done" && run.results.length > 0),
   );
@@ -11,7 +14,7 @@ export function pictureOf({ summary, series }: StudyStory): Html | undefined {
   return html`<section aria-labelledby="picture"><h2 id="picture">Picture</h2>
 <div class="card">
 <noscript><p>The picture takes a script of this page.</p></noscript>
-<div class="picture" data-study="${summary.studyUid}" hidden>
+<div class="picture" data-study="${summary.studyUid}" data-view="${asset("picture-3d.js")}" data-library="${asset("niivue.js")}" hidden>
 <div class="view"><canvas tabindex="0" aria-label="Slice with segments; up and down keys go through the slices" role="img"></canvas></div>
 <div class="side">
 <label class="range">Series <select name="series">${shown.map(
@@ -26,5 +29,11 @@ export function pictureOf({ summary, series }: StudyStory): Html | undefined {
 <p class="faint" role="status" data-state></p>
 </div>
 </div>
+<details id="view-3d" class="picture-3d"><summary>In three dimensions</summary>
+<p class="faint" role="status"></p>
+<canvas width="900" height="600" role="img" aria-label="Segments in three dimensions"></canvas>
+<div class="row"><label class="range">Turn <input type="range" name="turn" min="0" max="359" value="150"></label>
+<label class="range">Tilt <input type="range" name="tilt" min="-90" max="90" value="10"></label></div>
+</details>
 </div></section>`;
 }

@@ -174,6 +174,35 @@ function start(root) {
     void show();
   }
 
+  const details = root.parentElement.querySelector(".picture-3d");
+  details.addEventListener("toggle", () => void view());
+
+  /** Once, when it is opened. */
+  async function view() {
+    if (!details.open || !picture || details.dataset.shown) return;
+    details.dataset.shown = "yes";
+    const told = details.querySelector("[role=status]");
+    told.textContent = "Reading the slices …";
+    try {
+      const { show3d } = await import(root.dataset.view);
+      const niivue = await show3d({
+        library: root.dataset.library,
+        picture,
+        slice,
+        canvas: details.querySelector("canvas"),
+        onWay: (part) => {
+          told.textContent = `Reading the slices: ${Math.round(100 * part)} %`;
+        },
+      });
+      const angle = (name) => Number(details.querySelector(`[name="${name}"]`).value);
+      for (const range of details.querySelectorAll("input"))
+        range.addEventListener("input", () => niivue.setRenderAzimuthElevation(angle("turn"), angle("tilt")));
+      told.textContent = "";
+    } catch (error) {
+      told.textContent = `This browser cannot show it: ${error.message}`;
+    }
+  }
+
   for (const name of ["slice", "level", "width", "opacity"])
     field(name).addEventListener("input", () => void show());
   field("series").addEventListener("change", () => void open());

@@ -35,7 +35,10 @@ test("the packed program is installed, checks a config and turns a series into a
   await using model = await startModelDouble(({ body }) => threshold(body, 0));
   const models = { bone: { url: model.origin, rest: `${RAW_NIFTI}, ${ONE_SEGMENT}` } };
   const config = join(folder.path, "node.yaml");
-  await writeFile(config, configText(folder.path, { pacsPort: pacs.port, models }));
+  await writeFile(
+    config,
+    configText(folder.path, { pacsPort: pacs.port, models, http: "{ listen: { port: 0 } }" }),
+  );
   const { stdout: checked } = await run(process.execPath, [program, "check", "-c", config]);
   expect(checked).toMatch(/: OK\n/);
 
@@ -44,6 +47,7 @@ test("the packed program is installed, checks a config and turns a series into a
   });
   const exit = once(node, "exit");
   const files = await writeSeries(join(folder.path, "source"), { slices: 4 });
+  let pages: readonly number[] = [];
   for await (const line of createInterface(node.stdout)) {
     const { event, port } = JSON.parse(line) as { readonly event: string; readonly port?: number };
     if (event === "node.started")
@@ -51,8 +55,20 @@ test("the packed program is installed, checks a config and turns a series into a
         files.map(({ path }) => path),
         port!,
       );
+    if (event === "http.started") pages = await withAssets(`http://127.0.0.1:${port}/`);
     if (event === "delivery.done") node.kill("SIGTERM");
   }
+  expect(pages).toEqual([200, 200, 200, 200]);
   expect(await exit).toEqual([0, null]);
   expect(pacs.stored).toHaveLength(1);
 }, 300_000);
+
+/** The statuses of a page, its style, its icon and its script. */
+async function withAssets(url: string): Promise<readonly number[]> {
+  const page = await fetch(url);
+  const assets = [...(await page.text()).matchAll(/(?:href|src)="(\/assets\/[^"]+)"/g)].map(
+    ([, path]) => path!,
+  );
+  const answers = await Promise.all(assets.map((path) => fetch(new URL(path, url))));
+  return [page.status, ...answers.map(({ status }) => status)];
+}

@@ -173,6 +173,9 @@ test("a page of another site can neither act nor listen, nor can one that rename
   expect((await door.post(`${API}/destinations/pacs/pause`, { "sec-fetch-site": "cross-site" })).status).toBe(
     403,
   );
+  for (const headers of [{ origin: "https://evil.example" }, { "sec-fetch-site": "cross-site" }])
+    for (const path of ["events", "studies", "studies/1.1/series/1.1.1/picture"])
+      expect((await door.get(`${API}/${path}`, headers)).status).toBe(403);
   const raw = await new Promise<string>((resolve) => {
     const socket = connect(Number(new URL(door.origin).port), "127.0.0.1");
     let text = "";

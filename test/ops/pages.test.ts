@@ -108,7 +108,16 @@ test("with users a browser is led to the log-in, and from there to the studies; 
   const form = { ...browser, "content-type": "application/x-www-form-urlencoded" };
   const stranger = await door.get("/studies/1.1", browser);
   expect([stranger.status, stranger.headers.get("location")]).toEqual([303, "/login"]);
-  expect((await door.get("/", {})).status).toBe(401);
+  for (const path of [
+    "/",
+    "/models",
+    "/destinations",
+    "/studies/1.1",
+    "/metrics",
+    "/nowhere",
+    "/api/v1/studies/1.1/series/1.1.1/picture/0",
+  ])
+    expect([path, (await door.get(path)).status]).toEqual([path, 401]);
   const wrong = await door.post("/login", form, "name=ann&password=wrong");
   expect([wrong.status, await wrong.text()]).toEqual([
     401,

@@ -131,7 +131,9 @@ async function admit(
 ): Promise<unknown> {
   const { headers, method, cookies } = request;
   const isSafe = method === "GET" || method === "HEAD";
-  if (!isSafe && !isFromOurPage(headers))
+  // Links from elsewhere may lead to a page; what scripts ask for, streams among it, is for pages of ours alone.
+  const isForScripts = request.routeOptions.url?.startsWith("/api/") ?? false;
+  if ((!isSafe || isForScripts) && !isFromOurPage(headers))
     return reply.code(403).send({ error: "not from a page of this node" });
   if (OPEN_PATHS.has(request.routeOptions.url ?? "")) return undefined;
   request.caller = access.callerOf({

@@ -40,7 +40,8 @@ export async function deliverJob(job: Job, parts: PipelineParts): Promise<void> 
   const { destination: group } = delivery;
   if (await isPaused(ledger.store.db, group)) {
     const runAt = clock.now() + PAUSED_LOOK_MS; // resuming makes it due at once
-    return job.done((t) => ledger.queue.enqueue(t, { queue: "deliver", key: delivery.id, runAt, group }));
+    await job.done((t) => ledger.queue.enqueue(t, { queue: "deliver", key: delivery.id, runAt, group }));
+    return log.debug("delivery.paused", { ...about(run), destination: group });
   }
   const delivering = { run, delivery, results, object };
   const started = clock.elapsed();

@@ -23,8 +23,7 @@ test("a paused destination gets nothing, and all that waited once it is resumed"
   const api = `${rig.origin}/api/v1`;
   await asked(`${api}/destinations/pacs/pause`, "POST");
   await send(rig.paths, rig.port);
-  await rig.journal.said("segmentation.done");
-  await rig.journal.said("run.done");
+  await rig.journal.said("delivery.paused");
   const [before] = (await asked<Told>(`${api}/studies`)).studies;
   expect(before?.state).toBe("delivering");
   expect(rig.pacs.stored).toEqual([]);

@@ -87,6 +87,8 @@ export interface DeliveryStory {
   readonly createdAt: number;
   readonly endedAt?: number;
   readonly next?: NextTry;
+  /** Whether the destination took responsibility for it (storage commitment), if it was asked. */
+  readonly commitment?: "waiting" | "committed" | "refused" | "unknown";
 }
 
 interface NextTry {
@@ -195,7 +197,21 @@ async function deliveryStory(db: Db, row: Row): Promise<DeliveryStory> {
     ...whereGiven({ transferSyntaxUid: row["transfer_syntax"] }, (cell) => String(cell) as TransferSyntaxUid),
     createdAt: Number(row["created_at"]),
     ...(row["state"] === "pending" && (await nextTry(db, "deliver", id))),
+    ...(await commitmentOf(db, id)),
   };
+}
+
+/** What the newest question came to. */
+async function commitmentOf(db: Db, delivery: DeliveryId): Promise<Pick<DeliveryStory, "commitment">> {
+  const [row] = await db.query(
+    "SELECT state, instances FROM commitment WHERE origin = $1 AND kind = 'asked' ORDER BY created_at DESC LIMIT 1",
+    [delivery],
+  );
+  if (!row) return {};
+  if (row["state"] === "unknown") return { commitment: "unknown" };
+  if (row["state"] !== "done") return { commitment: "waiting" };
+  const instances = JSON.parse(String(row["instances"])) as readonly { readonly reason?: number }[];
+  return { commitment: instances.every(({ reason }) => reason === 0) ? "committed" : "refused" };
 }
 
 async function nextTry(db: Db, queue: string, key: string): Promise<{ readonly next?: NextTry }> {

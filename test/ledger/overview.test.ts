@@ -195,3 +195,28 @@ test("pages of studies are read from indexes alone", async () => {
   expect(asked.length).toBeGreaterThan(10);
   expect([...scans]).toEqual([]);
 });
+
+test("a story tells whether a destination committed itself to keep a result", async () => {
+  await using here = await testLedger();
+  const { store } = here.ledger;
+  await oneOfEachState(store);
+  const said = async () => (await storyOf(store.db, "1.5"))?.series[0]?.runs[0]?.deliveries[0]?.commitment;
+  expect(await said()).toBeUndefined();
+  const [delivery] = await store.db.query("SELECT id FROM delivery WHERE destination = 'archive'", []);
+  const asked = (id: string, createdAt: number) =>
+    store.db.query(
+      `INSERT INTO commitment (id, transaction_uid, kind, peer, origin, state, instances, created_at)
+       VALUES ($1, $1, 'asked', 'archive', $2, 'waiting', '[{"reason":274}]', $3)`,
+      [id, String(delivery?.["id"]), createdAt],
+    );
+  await asked("2.25.7", 1);
+  expect(await said()).toBe("waiting");
+  await store.db.query("UPDATE commitment SET state = 'done'", []);
+  expect(await said()).toBe("refused");
+  await asked("2.25.8", 2);
+  await store.db.query(
+    `UPDATE commitment SET state = 'done', instances = '[{"reason":0}]' WHERE id = '2.25.8'`,
+    [],
+  );
+  expect(await said()).toBe("committed");
+});

@@ -26,6 +26,7 @@ const TOLD: ReadonlySet<string> = new Set([
   "segmentation",
   "run",
   "delivery",
+  "commitment",
   "destination",
   "node",
 ]);

@@ -29,6 +29,7 @@ const RUN_STATES = ["pending", "done", "no-finding", "failed", "quarantined", "d
 const DELIVERY_STATES = ["pending", "delivered", "held", "replaced", "discarded"] as const;
 const next = record({ at: time, isRunning: flag });
 const form = choice("binary", "labelmap", "fractional");
+const commitment = choice("waiting", "committed", "refused", "unknown");
 const failure = record({ reason: text, at: time }, { code: text });
 
 export const SCHEMAS = {
@@ -104,7 +105,7 @@ export const SCHEMAS = {
       tries: count,
       createdAt: time,
     },
-    { status: count, reason: text, transferSyntaxUid: uid, endedAt: time, next },
+    { status: count, reason: text, transferSyntaxUid: uid, endedAt: time, next, commitment },
   ),
   Model: record(
     {

@@ -29,7 +29,7 @@ function tile(model: ModelFacts & ModelTraffic, now: number): Html {
 </dl>
 ${
   ended > 0 &&
-  html`${share(outcomes, ended)}<p class="faint">The last ${counted(ended, "run")}: ${Object.entries(outcomes)
+  html`${share(outcomes, ended)}<p class="faint">Last ${counted(ended, "run")}: ${Object.entries(outcomes)
     .map(([state, count]) => `${count} ${nameOf(state)}`)
     .join(", ")}</p>`
 }

@@ -89,6 +89,14 @@ ${deliveries.length > 0 && html`<ul class="deliveries">${deliveries.map((one) =>
 </li>`;
 }
 
+/** Storage Commitment, PS3.4 annex J. */
+const COMMITMENT = {
+  waiting: "asked to commit",
+  committed: "committed to keep it",
+  refused: "did not commit to keep it",
+  unknown: "never said whether it keeps it",
+} as const;
+
 function deliveryItem(delivery: DeliveryStory, around: Around, back: string): Html {
   const { id, destination, state, tries, status, reason, endedAt, next, form } = delivery;
   const path = `/api/v1/deliveries/${id}`;
@@ -98,6 +106,7 @@ function deliveryItem(delivery: DeliveryStory, around: Around, back: string): Ht
   return html`<li>
 <span class="arrow" aria-hidden="true">→</span> <strong>${destination}</strong> ${pill(state)}
 <span>${state === "delivered" && endedAt !== undefined && html`${moment(endedAt, around.now)}, `}${status !== undefined && html`answered ${statusText(status)}, `}${counted(tries, "try", "tries")}${form !== "binary" && `, as ${nameOf(form)}`}</span>
+${delivery.commitment !== undefined && html`<span>${COMMITMENT[delivery.commitment]}</span>`}
 ${state === "pending" && next && !next.isRunning && next.at > around.now + 1000 && html`<span>next in ${duration(next.at - around.now)}</span>`}
 ${reason !== undefined && html`<span class="why">${reason}</span>`}
 ${(canRetry || canDiscard) && actions(around, html`${canRetry && orderButton(`${path}/retry`, "Send now", what, back)}${canDiscard && orderButton(`${path}/discard`, "Discard", what, back, true)}`)}

@@ -13,7 +13,8 @@
  * among equals the first come. All its places are taken at once, so there is no deadlock.
  *
  * Whoever is next and does not fit has its places set aside. Others may use them only if they are expected to have
- * ended before it could begin ("EASY backfilling"), and not at all once it has waited PATIENCE_MS: nobody starves.
+ * ended before it could begin ("EASY backfilling"). That time never moves away by what they do, and what is late is
+ * expected to end at once: nobody starves.
  */
 
 /** Places of a resource, such as a GPU; `stat` of them are kept for STAT work. */
@@ -232,12 +233,11 @@ class Hall {
       .map((seat) => ({ seat, at: this.#freeFrom(seat, request.stat) }))
       .toSorted((a, b) => a.at - b.at);
     if (!first) throw new Error("bug: a request without seats");
-    const from = isPatient(request, this.#now) ? -Infinity : first.at;
     for (const [name, count] of Object.entries(first.seat.places)) {
       const aside = this.#aside.get(name);
       this.#aside.set(name, {
         count: count + (aside?.count ?? 0),
-        from: Math.min(from, aside?.from ?? Infinity),
+        from: Math.min(first.at, aside?.from ?? Infinity),
       });
     }
   }

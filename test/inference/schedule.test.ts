@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import {
   type Capacities,
@@ -124,7 +124,7 @@ test("a stream of small work that lies about its length does not starve a large 
   });
   const ran = simulate(places(2), [...small, large]);
   const started = ran.find(({ id }) => id === 9999)!.at;
-  expect(started).toBeLessThanOrEqual(50 + PATIENCE_MS + 60_000);
+  expect(started).toBeLessThanOrEqual(120_000);
 });
 
 test("who gives up while waiting is not started", () => {

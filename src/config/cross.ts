@@ -7,11 +7,11 @@
 import { suggestion } from "../routing/nearest.ts";
 import { dicomFindings } from "./cross-dicom.ts";
 import { segmentFindings } from "./cross-segments.ts";
+import { workCheck } from "./cross-work.ts";
 import { checkPlaceholders } from "./placeholders.ts";
 import { LABEL_PRESETS, labelPreset } from "./presets.ts";
 import type { Finding } from "./problems.ts";
-import type { Path } from "./source.ts";
-import { entries, type Group, group, list } from "./written.ts";
+import { entries, type Group, group, list, onValue } from "./written.ts";
 
 export function crossCheck(written: unknown): readonly Finding[] {
   const config = group(written);
@@ -19,7 +19,7 @@ export function crossCheck(written: unknown): readonly Finding[] {
     ...ruleNames(config),
     ...ruleTargets(config, "models", "models"),
     ...ruleTargets(config, "sendTo", "destinations"),
-    ...modelSlots(config),
+    ...workCheck(config),
     ...segmentFindings(config["models"]),
     ...modelOutputs(config),
     ...modelCompression(config),
@@ -56,22 +56,6 @@ function ruleTargets(
       return [onValue(path, `there is no ${name} in ${section}${suggestion(name, known)}`)];
     });
   });
-}
-
-function modelSlots(config: Group): readonly Finding[] {
-  const places = group(config["slots"]);
-  return entries(config["models"]).flatMap(([model, settings]) =>
-    entries(settings["slots"], (value) => value).flatMap(([slot, taken]) => {
-      const path = ["models", model, "slots", slot];
-      if (!Object.hasOwn(places, slot)) {
-        const message = `there is no ${slot} in slots${suggestion(slot, Object.keys(places))}`;
-        return [{ path, part: "key", message } as const];
-      }
-      const has = places[slot];
-      if (typeof taken !== "number" || typeof has !== "number" || taken <= has) return [];
-      return [onValue(path, `found ${taken}, allowed: at most ${has}, the places that ${slot} has`)];
-    }),
-  );
 }
 
 function modelOutputs(config: Group): readonly Finding[] {
@@ -127,8 +111,4 @@ function silentNotifications({ notifications }: Group): readonly Finding[] {
     const message = "tells nobody: it needs webhook or email, or both";
     return [onValue(["notifications", at], message)];
   });
-}
-
-function onValue(path: Path, message: string): Finding {
-  return { path, part: "value", message };
 }

@@ -78,7 +78,9 @@ function boxOfLayer(
   { size: [columns, rows, slices] }: Grid,
   wanted: ReadonlySet<number> | undefined,
 ): Box | undefined {
-  const isWanted = wanted ? (label: number): boolean => wanted.has(label) : (label: number): boolean => label > 0;
+  const isWanted = wanted
+    ? (label: number): boolean => wanted.has(label)
+    : (label: number): boolean => label > 0;
   const low = [columns, rows, slices];
   const high = [-1, -1, -1];
   for (let k = 0; k < slices; k++) {

@@ -5,13 +5,14 @@
  * Out:  findings on the volume's grid, with the times it took.
  *
  * A caller starts all models of a rule at once; nothing is shared between them but the encoded volume and the
- * slots, so a failure stays with its model. A slot is held while a request is under way, not while its body is
+ * places, so a failure stays with its model. A place is held while a request is under way, not while its body is
  * built, its answer decoded, or a new try waited for. Whatever a new try can help is tried again, a time-out too:
  * an inference that ran twice harms nobody.
  */
 import { randomUUID } from "node:crypto";
 import { type Backoff, backoffMs } from "../base/backoff.ts";
 import type { Clock } from "../base/clock.ts";
+import { counted } from "../base/counted.ts";
 import { NodeError } from "../base/errors.ts";
 import type { Log, LogFields } from "../base/log.ts";
 import type { WorkerPool } from "../base/worker-pool.ts";
@@ -19,17 +20,35 @@ import { told } from "../volume/formats/notes.ts";
 import type { Findings, Volume } from "../volume/volume.ts";
 import type { ModelAccess } from "./access.ts";
 import { type Answered, Asker, type Asking, type LabelledModel, type Read } from "./ask.ts";
-import type { Model } from "./model.ts";
+import { AnswerCache, answerKey } from "./cache.ts";
+import { type Learnt, learn } from "./learn.ts";
+import type { NeedFacts } from "./needs.ts";
+import { Places } from "./places.ts";
 import { type PreparedVolume, type PrepareOptions, prepareVolume } from "./prepare.ts";
 import type { SecretSettings } from "./secrets.ts";
-import { concurrencyOf, Slots } from "./slots.ts";
+
+import {
+  capacitiesOf,
+  concurrencyOf,
+  requestFor,
+  type Slots,
+  serversOf,
+  type Workload,
+} from "./replicas.ts";
+import type { Capacities, Seat } from "./schedule.ts";
+import { Turns } from "./turns.ts";
+
+interface Callable extends LabelledModel, Workload {
+  readonly url: string;
+  readonly slots: Workload["slots"];
+}
 
 export interface InferenceSettings {
   /** By name; of the segments only the label values and their names are used here. */
-  readonly models: ReadonlyMap<string, LabelledModel>;
+  readonly models: ReadonlyMap<string, Callable>;
   readonly secrets: SecretSettings;
   /** How many places each resource has. */
-  readonly slots: Readonly<Record<string, number>>;
+  readonly slots: Slots;
 }
 
 export interface InferenceSystem {
@@ -40,10 +59,12 @@ export interface InferenceSystem {
   readonly access?: ModelAccess | undefined;
 }
 
-interface InferOptions {
+export interface InferOptions {
   readonly signal: AbortSignal;
-  /** Higher first. */
+  /** Above 0 it is STAT. */
   readonly priority: number;
+  /** Of models that it needs and that have answered. */
+  readonly needs?: Readonly<Record<string, NeedFacts>>;
   /** What the log lines are about. */
   readonly about?: Pick<LogFields, "studyUid" | "seriesUid">;
 }
@@ -68,6 +89,10 @@ interface Timings {
   readonly bytesSent: number;
   readonly bytesReceived: number;
   readonly attempts: number;
+  /** 1 if the answer was not asked for again but kept from before. */
+  readonly cached?: number;
+  /** Which of several servers answered, from 0. */
+  readonly replica?: number;
 }
 
 export interface Inference extends AsyncDisposable {
@@ -77,23 +102,42 @@ export interface Inference extends AsyncDisposable {
   infer(model: string, volume: PreparedVolume, options: InferOptions): Promise<Answer>;
 }
 
+/** One try: what it is about. */
+interface Job {
+  readonly model: Callable;
+  readonly volume: PreparedVolume;
+  readonly options: InferOptions;
+  readonly about: LogFields;
+}
+
+interface Asked {
+  readonly outcome: Answered;
+  readonly timings: Omit<Timings, "decodeMs" | "bytesReceived">;
+}
+
+const FROM_CACHE = { timings: { queuedMs: 0, sendMs: 0, serverMs: 0, bytesSent: 0, attempts: 0 } } as const;
 const BACKOFF: Backoff = { firstMs: 1000, capMs: 30_000 };
 
 /** @throws CONFIG_INVALID if a model needs slots that are not there */
 export function createInference(settings: InferenceSettings, system: InferenceSystem): Inference {
   const { log, clock, pool } = system;
   const models = [...settings.models.values()];
-  const slots = new Slots(settings.slots, models);
+  const capacities = capacitiesOf(settings.slots, models);
+  const places = new Places(capacities, clock);
+  const turns = new Turns(clock);
+  const servers = new Map(models.flatMap(serversOf).map(({ seat, url }) => [seat.replica, url]));
   const { secrets } = settings;
   const asker = new Asker({
     clock,
     pool,
     access: system.access,
     secrets,
-    connections: connectionsOf(models, settings.slots),
+    connections: connectionsOf(models, capacities),
   });
+  const cache = new AnswerCache<Answered>();
   const stop = new AbortController();
   const underWay = new Set<Promise<Answer>>();
+  let learnt: Learnt = new Map();
 
   async function attempt(
     name: string,
@@ -104,26 +148,46 @@ export function createInference(settings: InferenceSettings, system: InferenceSy
     const model = modelNamed(settings, name);
     const about = { ...options.about, model: name, attempt: n };
     await using asking = await asker.prepare(model, volume, { ...options.about, jobId });
-    const queuedAt = clock.elapsed();
-    let queuedMs = 0;
-    const outcome = await slots.hold(name, options, () => {
-      queuedMs = clock.elapsed() - queuedAt;
-      log.info("inference.started", { ...about, bytes: asking.bytes, waitMs: Math.round(queuedMs) });
-      return asking.send(options);
-    });
-    if (outcome.kind === "busy") throw new Busy(name, outcome.status, outcome.retryAfterMs);
+    const key = await answerKey(model, volume);
+    const kept = key === undefined ? undefined : cache.get(key);
+    const asked = kept ? { ...FROM_CACHE, outcome: kept } : await ask(asking, { model, volume, options, about });
+    const { outcome } = asked;
     const receivedAtMs = clock.now();
     const decodedFrom = clock.elapsed();
     const { findings: interpreted, measurements, bytesReceived } = await read(asking, outcome, options);
     const { notes, ...findings } = interpreted;
+    findings.layers.forEach(counted);
     for (const note of notes) log.warn("inference.noted", { ...about, reason: told(note) });
-    const { sendMs, serverMs, bytesSent } = outcome;
     const decodeMs = clock.elapsed() - decodedFrom;
-    const timings = { queuedMs, sendMs, serverMs, decodeMs, bytesSent, bytesReceived, attempts: n };
-    const elapsedMs = Math.round(clock.elapsed() - queuedAt);
-    log.info("inference.done", { ...about, bytes: bytesReceived, elapsedMs });
+    const timings = { ...asked.timings, decodeMs, bytesReceived, ...(kept ? { cached: 1 } : { attempts: n }) };
+    const elapsedMs = Math.round(asked.timings.queuedMs + asked.timings.sendMs + asked.timings.serverMs + decodeMs);
+    log.info(kept ? "inference.cached" : "inference.done", { ...about, bytes: bytesReceived, elapsedMs });
     const received = outcome.reply.bytes;
+    if (key !== undefined) cache.put(key, outcome, received.length);
     return { findings, received, receivedAtMs, timings, ...(measurements !== undefined && { measurements }) };
+  }
+
+  /** The part that needs places. */
+  async function ask(asking: Asking, { model, volume, options, about }: Job): Promise<Asked> {
+    const voxels = volume.volume.voxels.length;
+    const request = requestFor(model, settings.models, { learnt, voxels, isStat: options.priority > 0 });
+    const queuedAt = clock.elapsed();
+    let queuedMs: number | undefined;
+    const send = async ({ replica }: Seat, signal: AbortSignal) => {
+      using turn = await turns.begin(request.pathMs);
+      const startedAt = clock.elapsed();
+      queuedMs ??= startedAt - queuedAt;
+      log.info("inference.started", { ...about, bytes: asking.bytes, waitMs: Math.round(startedAt - queuedAt) });
+      const onSent = (): void => turn[Symbol.dispose]();
+      const outcome = await asking.send({ signal, url: servers.get(replica)!, onSent });
+      if (outcome.kind === "busy") throw new Busy(model.name, outcome.status, outcome.retryAfterMs);
+      return { outcome, replica, tookMs: clock.elapsed() - startedAt };
+    };
+    const { outcome, replica, tookMs } = await places.hold(request, send, options);
+    learnt = learn(learnt, { model: model.name, voxels }, tookMs);
+    const { sendMs, serverMs, bytesSent } = outcome;
+    const which = model.replicas.length > 0 ? { replica: Number(replica.split(" ")[1]) } : {};
+    return { outcome, timings: { queuedMs: queuedMs ?? 0, sendMs, serverMs, bytesSent, attempts: 0, ...which } };
   }
 
   /** What is wrong with an answer itself is told with the answer. */
@@ -168,11 +232,11 @@ export function createInference(settings: InferenceSettings, system: InferenceSy
         underWay.delete(asked);
       }
     },
-    /** Refuses who waits for a slot or a next try; lets requests under way end and their answers be decoded. */
+    /** Refuses who waits for a place or a next try; lets requests under way end and their answers be decoded. */
     async [Symbol.asyncDispose]() {
       stop.abort(new Error("The node is stopping"));
       asker.stop();
-      await slots[Symbol.asyncDispose]();
+      await places[Symbol.asyncDispose]();
       await Promise.allSettled(underWay);
       await asker[Symbol.asyncDispose]();
     },
@@ -210,14 +274,16 @@ function waitBefore(attempt: number, error: NodeError): number {
 }
 
 /** One more for what is asked about a job while others run. */
-function connectionsOf(
-  models: readonly Model[],
-  slots: InferenceSettings["slots"],
-): ReadonlyMap<string, number> {
-  return new Map(models.map((model) => [model.name, 2 * concurrencyOf(model, slots) + 1]));
+function connectionsOf(models: readonly Callable[], capacities: Capacities): ReadonlyMap<string, number> {
+  return new Map(
+    models.map((model) => {
+      const each = serversOf(model).map(({ seat }) => concurrencyOf(seat, capacities));
+      return [model.name, 2 * each.reduce((sum, count) => sum + count, 0) + 1];
+    }),
+  );
 }
 
-function modelNamed(settings: InferenceSettings, name: string): LabelledModel {
+function modelNamed(settings: InferenceSettings, name: string): Callable {
   const model = settings.models.get(name);
   if (!model) throw new Error(`bug: no model ${name}`);
   return model;

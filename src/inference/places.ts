@@ -9,7 +9,15 @@
  * Its place is free only when it has.
  */
 import type { Clock } from "../base/clock.ts";
-import { type Capacities, type Event, NOTHING, next, type Request, type Seat, type Start } from "./schedule.ts";
+import {
+  type Capacities,
+  type Event,
+  NOTHING,
+  next,
+  type Request,
+  type Seat,
+  type Start,
+} from "./schedule.ts";
 
 type Work<T> = (seat: Seat, signal: AbortSignal) => Promise<T>;
 

@@ -15,17 +15,24 @@ import { npyHeader } from "../volume/formats/npy-write.ts";
 import { nrrdHeader } from "../volume/formats/nrrd-write.ts";
 import type { Grid, Volume, Voxels } from "../volume/volume.ts";
 import { type Arrangement, arrangementOf, shapeOf } from "./arrange.ts";
+import type { digestOf } from "./cache.ts";
 import { type arrangeVoxels, type compressParts, typeOf, type zipImages } from "./encode.ts";
 import type { DataType, FileShape, Orientation } from "./model.ts";
 import { type Bytes, bytesOf, type EncodedFile } from "./request.ts";
 
 export interface PrepareOptions {
+  /** Whose volume it is; without it no answer about it is kept. */
+  readonly study?: string;
   /** Of the images of the series, for models that want them as they came. */
   readonly paths?: readonly string[];
 }
 
 export interface PreparedVolume extends Disposable {
   readonly volume: Volume;
+  /** Whose volume it is. */
+  readonly study?: string;
+  /** Of its voxels; made once. */
+  readonly digest: () => Promise<string>;
   /** @throws MODEL_INPUT_UNSUITABLE; STORAGE_FAILED; WORKER_DIED */
   file(shape: FileShape): Promise<EncodedFile>;
   /** The voxels alone; see file for what is thrown. */
@@ -38,6 +45,7 @@ interface VoxelShape {
   readonly orientation: Orientation;
 }
 
+const DIGEST = task<typeof digestOf>(import.meta.url, "./cache", "digestOf");
 const ARRANGE = task<typeof arrangeVoxels>(import.meta.url, "./encode", "arrangeVoxels");
 const COMPRESS = task<typeof compressParts>(import.meta.url, "./encode", "compressParts");
 const ZIP = task<typeof zipImages>(import.meta.url, "./encode", "zipImages");
@@ -48,7 +56,7 @@ const CONVERTED_AT_ONCE = 256 * 1024;
 export function prepareVolume(
   volume: Volume,
   pool: WorkerPool,
-  { paths = [] }: PrepareOptions = {},
+  { paths = [], study }: PrepareOptions = {},
 ): PreparedVolume {
   const { voxels, grid } = volume;
   const made = new Map<string, Promise<unknown>>();
@@ -107,6 +115,8 @@ export function prepareVolume(
 
   return {
     volume,
+    ...(study !== undefined && { study }),
+    digest: () => once("digest", () => pool.run(DIGEST, voxels, { signal })),
     file,
     voxels: ({ dtype = typeOf(voxels), ...shape }) => stream(arrangementOf(grid, shape), dtype),
     [Symbol.dispose]() {

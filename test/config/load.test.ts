@@ -102,6 +102,9 @@ models:
       url: "https://10.20.5.1:8002/v2/models/canal/infer",
       version: "3",
       slots: { gpu0: 2 },
+      replicas: [],
+      needs: {},
+      cache: false,
       deadlineMs: 90_000,
       lingerMs: 0,
       attempts: 4,
@@ -147,6 +150,68 @@ models:
     },
   ]);
   expect(Object.keys(config.models.get("canal")?.segments.get(300) ?? {})).not.toContain("anatomy");
+});
+
+test("places, servers and needs of a model are read in the short form and in the long one", () => {
+  const text = `${SMALL}
+slots: { gpu0: 2, gpu1: { places: 3, stat: 1 } }
+models:
+  a: { expect: 90s, hedge: 3, replicas: [{ url: "http://b:1/x", slots: { gpu1: 2 } }], ${MODEL} }
+  b: { needs: { a: { crop: { label: 1, marginMm: 2.5 } } }, ${MODEL} }
+  c: { needs: { a: { crop: { marginMm: 0 }, otherwise: run }, b: {} }, cache: true, ${MODEL} }
+`;
+  const { slots, models } = configOf(parseConfig(text, "node.yaml"));
+  expect(slots).toEqual({ gpu0: { places: 2, stat: 0 }, gpu1: { places: 3, stat: 1 } });
+  expect(models.get("a")).toMatchObject({
+    expectMs: 90_000,
+    hedge: 3,
+    replicas: [{ url: "http://b:1/x", slots: { gpu1: 2 } }],
+  });
+  expect(models.get("b")?.needs).toEqual({
+    a: { crop: { labels: [1], marginMm: 2.5 }, otherwise: "skip" },
+  });
+  expect(models.get("c")).toMatchObject({
+    needs: { a: { crop: { marginMm: 0 }, otherwise: "run" }, b: { otherwise: "skip" } },
+    cache: true,
+  });
+});
+
+test("needs that cannot be met, places that nobody may have and a hedge without a second server are problems", () => {
+  const text = `${SMALL}
+slots: { gpu0: { places: 2, stat: 1 }, gpu1: { places: 1, stat: 1 } }
+models:
+  a: { needs: { b: {} }, hedge: 2, ${MODEL} }
+  b: { needs: { c: {} }, slots: { gpu0: 2 }, ${MODEL} }
+  c: { needs: { a: {}, teth: {} }, replicas: [{ url: "http://b:1/x", slots: { gpu2: 1 } }], ${MODEL} }
+  d: { needs: { e: { crop: { label: [1, 9], marginMm: 1 } } }, ${MODEL} }
+  e: { needs: { e: {} }, ${MODEL} }
+rules: [{ name: all, when: "true", models: [d], sendTo: [pacs] }]
+`;
+  expect(problemsOf(text).map((line) => line.slice(line.indexOf(" ") + 1))).toEqual(
+    expect.arrayContaining([
+      "slots.gpu1.stat: found 1, allowed: at most 0, so that routine studies have a place",
+      "models.a.hedge: needs replicas: there is no other server to ask",
+      "models.a.needs.b: needs itself: a needs b needs c needs a",
+      "models.b.slots.gpu0: found 2, allowed: at most 1, the places that gpu0 has",
+      "models.c.needs.teth: there is no teth in models",
+      "models.c.replicas[0].slots.gpu2: there is no gpu2 in slots; did you mean gpu0?",
+      "models.d.needs.e.crop.label: model e has no segment 9, it has 1",
+      "models.e.needs.e: needs itself: e needs e",
+      "rules[0].models[0]: d needs e, which is not among these models",
+    ]),
+  );
+});
+
+test.each([
+  ["asReady", { kind: "asReady" }],
+  ["all", { kind: "all" }],
+  ["{ partialAfter: 10m }", { kind: "partial", afterMs: 600_000 }],
+])("fanIn: %s is read", (written, read) => {
+  const text = `${SMALL}models: { a: { ${MODEL} } }
+destinations: { pacs: { aeTitle: PACS, host: a, port: 104 } }
+rules: [{ name: all, when: "true", models: [a], sendTo: [pacs], fanIn: ${written} }]`;
+  const loaded = configOf(parseConfig(text, "node.yaml"));
+  expect(loaded.rules[0]?.fanIn).toEqual(read);
 });
 
 test("a body is raw, or a file in a form", () => {

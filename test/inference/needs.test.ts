@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { expectedMs, learn } from "../../src/inference/learn.ts";
-import { dependentsOf, type Needs, type NeedState, pathMs, readiness } from "../../src/inference/needs.ts";
+import { dependentsOf, type NeedState, type Needs, pathMs, readiness } from "../../src/inference/needs.ts";
 
 const skip: Needs = { a: { otherwise: "skip" }, b: { otherwise: "skip" } };
 const found: NeedState = { kind: "found" };

@@ -7,6 +7,7 @@ import { WorkerPool } from "../../src/base/worker-pool.ts";
 import type { LabelledModel } from "../../src/inference/ask.ts";
 import { createInference, type Inference } from "../../src/inference/dispatch.ts";
 import type { FileRequest, KserveRequest } from "../../src/inference/model.ts";
+import type { Workload } from "../../src/inference/replicas.ts";
 import { BUSY } from "../../src/inference/verdict.ts";
 import type { Volume } from "../../src/volume/volume.ts";
 import { allLabels, oblique, plain } from "../volume/formats/fixtures.ts";
@@ -47,7 +48,7 @@ export function smallVolume(): Volume {
 /** The label map of the fixtures as ITK writes it. */
 export const goodAnswer = plain("ITK, NIfTI");
 
-export type TestModel = LabelledModel;
+export type TestModel = LabelledModel & Workload;
 
 export function model(url: string, change: Partial<TestModel> = {}): TestModel {
   return {
@@ -57,6 +58,9 @@ export function model(url: string, change: Partial<TestModel> = {}): TestModel {
     headers: {},
     params: {},
     slots: {},
+    replicas: [],
+    needs: {},
+    cache: false,
     deadlineMs: 20_000,
     lingerMs: 0,
     attempts: 1,
@@ -108,7 +112,11 @@ export interface Setup extends AsyncDisposable {
 export function setup(models: readonly TestModel[], slots: Readonly<Record<string, number>> = {}): Setup {
   const clock = impatientClock();
   const log = recordingLog();
-  const settings = { models: new Map(models.map((each) => [each.name, each])), slots, secrets: {} };
+  const settings = {
+    models: new Map(models.map((each) => [each.name, each])),
+    slots: Object.fromEntries(Object.entries(slots).map(([name, places]) => [name, { places, stat: 0 }])),
+    secrets: {},
+  };
   const inference = createInference(settings, { log, clock, pool });
   return {
     inference,

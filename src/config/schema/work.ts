@@ -49,10 +49,47 @@ const destination = section({
 
 export const destinations = named("destinations", destination);
 
-export const slots = named(
-  "numbers of places",
-  whole(1, 1000).describe("How many places this resource (a GPU, a server) has for inferences at a time."),
-);
+const placesOf = () =>
+  whole(1, 1000).describe("How many places this resource (a GPU, a server) has for inferences at a time.");
+
+const SLOT = "a whole number from 1 to 1000, or { places, stat }";
+const slot = z
+  .union(
+    [
+      placesOf().meta({ title: SLOT }),
+      section({
+        places: placesOf(),
+        stat: whole(0, 999).prefault(0).describe("How many of them are kept for STAT studies."),
+      }),
+    ],
+    { error: expected(SLOT) },
+  )
+  .transform((written) => (typeof written === "number" ? { places: written, stat: 0 } : written));
+
+export const slots = named("numbers of places", slot);
+
+const FAN_IN = "asReady, all or { partialAfter }";
+const fanIn = z
+  .union(
+    [
+      choice("asReady", "all")
+        .meta({ title: FAN_IN })
+        .describe(
+          "When results are sent: each as it is ready, or all once every model of the rule has ended.",
+        ),
+      section({
+        partialAfter: duration("1s", "24h").describe(
+          "What is there by then is sent; the rest follows when it is ready.",
+        ),
+      }),
+    ],
+    { error: expected(FAN_IN) },
+  )
+  .transform((written) =>
+    typeof written === "string"
+      ? { kind: written }
+      : { kind: "partial" as const, afterMs: written.partialAfter },
+  );
 
 const rule = section({
   name: line(64).describe("Its name in the record of a study."),
@@ -72,6 +109,7 @@ const rule = section({
   )
     .prefault("routine")
     .describe("What is stat goes before what is routine."),
+  fanIn: fanIn.prefault("asReady"),
 });
 
 export const rules = z.array(rule, { error: expected("a list of rules") });

@@ -38,6 +38,7 @@ import { commitJob, commitmentHandler } from "./pipeline/commit-answer.ts";
 import { deliverJob } from "./pipeline/deliver.ts";
 import { inferJob } from "./pipeline/infer.ts";
 import { type PeerSettings, Peers } from "./pipeline/peers.ts";
+import { Superseded } from "./pipeline/superseded.ts";
 import { compileRules } from "./routing/rules.ts";
 import { createStages } from "./stages.ts";
 import { warm } from "./worker-modules.ts";
@@ -119,6 +120,7 @@ export async function startNode(config: Config, given: System): Promise<RunningN
     outbox,
     quarantine,
     courier,
+    superseded: new Superseded(),
     assembly: config.assembly,
     upSince: system.clock.now(),
     ...system,

@@ -15,12 +15,14 @@ import type { Destination } from "./delivery/deliver.ts";
 import { type DataSet, numberOf } from "./dicom/data-set.ts";
 import { tagOf } from "./dicom/dictionary.ts";
 import { readPart10Header } from "./dicom/part10.ts";
+import { Chain } from "./inference/chain.ts";
 import type { Answer, Inference } from "./inference/dispatch.ts";
 import type { Model } from "./inference/model.ts";
+import { dependentsOf, type Needs } from "./inference/needs.ts";
 import type { Evidence } from "./intake/assembly.ts";
 import type { Spool } from "./intake/spool.ts";
-import type { InstanceRecord, RunRecord, SeriesRecord } from "./ledger/records.ts";
-import { type CompiledRules, type Routing, route } from "./routing/rules.ts";
+import type { InstanceRecord, RunId, RunRecord, SeriesRecord } from "./ledger/records.ts";
+import { type CompiledRules, type FanIn, fanInOf, type Routing, route } from "./routing/rules.ts";
 import type { NoFinding, Refused, SegInput, Wanted } from "./segmentation/input.ts";
 import type { AbsentSegmentsPolicy, UnknownLabelPolicy } from "./segmentation/policy.ts";
 import { PRODUCT } from "./segmentation/product.ts";
@@ -32,12 +34,20 @@ import { type StackPolicy, stackEvidence } from "./volume/slices.ts";
 /** A series as a volume, or why it is none; what it holds in memory is freed when the last run lets go. */
 export interface Prepared extends AsyncDisposable {
   readonly kind: "prepared";
-  readonly infer: (run: RunRecord, signal: AbortSignal) => Promise<Answer>;
+  /** Whether what this model found is in memory. */
+  readonly has: (model: string) => boolean;
+  readonly infer: (run: RunRecord, options: AskOptions) => Promise<Answer>;
   readonly encode: (
     run: RunRecord,
     answer: Answer,
     prefix: string,
   ) => Promise<SegFiles | NoFinding | Refused>;
+}
+
+export interface AskOptions {
+  readonly signal: AbortSignal;
+  /** Needed models that will not answer. */
+  readonly missing: ReadonlySet<string>;
 }
 
 interface NotPrepared extends AsyncDisposable {
@@ -57,6 +67,17 @@ export interface Stages {
     instances: readonly InstanceRecord[],
     signal: AbortSignal,
   ) => Promise<{ readonly value: Prepared | NotPrepared } & AsyncDisposable>;
+  /** Keeps the volume of a run that is about to hold it, after those who hold it now have let go. */
+  readonly keepFor: (run: RunRecord) => Promise<void>;
+  /** The run holds the volume itself now. */
+  readonly handOver: (run: RunRecord) => void;
+  /** Whether what another model found on the run's volume is in memory. */
+  readonly hasFindings: (run: RunRecord, model: string) => boolean;
+  readonly needs: (model: string) => Needs;
+  /** Models that need this one. */
+  readonly dependents: (model: string) => readonly string[];
+  /** Of a rule that is not there any more: each result as it is ready. */
+  readonly fanIn: (rule: string) => FanIn;
   readonly modelVersion: (model: string) => string;
   /** Whether finding nothing is an answer of this model. */
   readonly mayFindNothing: (model: string) => boolean;
@@ -67,6 +88,7 @@ export interface Stages {
 }
 
 interface ConfiguredModel extends Model {
+  readonly needs: Needs;
   readonly segments: Segments;
   readonly onUnknownLabel: UnknownLabelPolicy;
   readonly absentSegments: AbsentSegmentsPolicy;
@@ -87,6 +109,8 @@ export interface StagesParts {
 }
 
 const VOLUMES_AT_ONCE = 4;
+/** A run whose turn does not come so soon finds its volume gone, and has it built again. */
+const KEPT_FOR_MS = 10 * 60_000;
 /** 600 slices with 40 labels take seconds; what takes longer hangs. */
 const ENCODE_TIMEOUT_MS = 120_000;
 /** Of a header that is read on the event loop. */
@@ -101,6 +125,13 @@ const LARGEST_SOURCE_NUMBER = 20_000_000;
 export function createStages(parts: StagesParts): Stages {
   const { models, destinations, rules, spool } = parts;
   const shelf = new Shelf<Prepared | NotPrepared>(VOLUMES_AT_ONCE);
+  const keyOf = (seriesId: string, revision: number): string => `${seriesId} ${revision}`;
+  const kept = new Map<RunId, AsyncDisposable>();
+  const letGo = (run: RunId): void => {
+    const held = kept.get(run);
+    kept.delete(run);
+    void held?.[Symbol.asyncDispose]();
+  };
   const positions = new Map([...models.keys()].map((name, at) => [name, at]));
   return {
     stackEvidence: (instances) =>
@@ -114,7 +145,22 @@ export function createStages(parts: StagesParts): Stages {
     route: (dataSet, { callingAeTitle, calledAeTitle, peer }, instances) =>
       route(rules, { dataSet, association: { callingAeTitle, calledAeTitle, peer }, instances }),
     hold: (series, instances, signal) =>
-      shelf.hold(`${series.id} ${series.revision}`, () => prepare(series, instances, parts), { signal }),
+      shelf.hold(keyOf(series.id, series.revision), () => prepare(series, instances, parts), { signal }),
+    async keepFor({ id, seriesId, revision }) {
+      const held = await shelf.share(keyOf(seriesId, revision));
+      if (!held) return;
+      letGo(id);
+      kept.set(id, held);
+      parts.clock.after(KEPT_FOR_MS, () => letGo(id));
+    },
+    handOver: ({ id }) => letGo(id),
+    hasFindings: ({ seriesId, revision }, model) => {
+      const prepared = shelf.made(keyOf(seriesId, revision));
+      return prepared?.kind === "prepared" && prepared.has(model);
+    },
+    needs: (name) => modelOf(parts, name).needs,
+    dependents: (name) => dependentsOf(name, models),
+    fanIn: (rule) => fanInOf(rules, rule),
     modelVersion: (name) => modelOf(parts, name).version,
     mayFindNothing: (name) => modelOf(parts, name).onEmpty === "no-finding",
     modelPosition: (name) => positions.get(name) ?? 0,
@@ -151,11 +197,13 @@ async function prepare(
   }
   log.info("volume.built", { studyUid, seriesUid, frames: built.source.frames.length, elapsedMs });
   const { dataSet } = await readPart10Header(built.source.path);
-  const shared = inference.prepare(built.volume, { paths: files.map(({ path }) => path) });
+  const shared = inference.prepare(built.volume, { paths: files.map(({ path }) => path), study: studyUid });
+  const chain = new Chain(shared, { models: parts.models, inference, pool });
   return {
     kind: "prepared",
-    infer: (run, signal) =>
-      inference.infer(run.model, shared, { signal, priority: run.priority, about: { studyUid, seriesUid } }),
+    has: (model) => chain.has(model),
+    infer: ({ model, priority }, options) =>
+      chain.infer(model, { ...options, priority, about: { studyUid, seriesUid } }),
     encode: (run, answer, prefix) =>
       encode({ run, answer, prefix, built, instances, header: dataSet, parts }),
     [Symbol.asyncDispose]: async () => shared[Symbol.dispose](),

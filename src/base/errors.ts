@@ -28,6 +28,8 @@ const FAILURES = {
   WORKER_TIMED_OUT: "permanent",
 
   SECRET_MISSING: "transient",
+  SUPERSEDED: "permanent",
+  NEED_UNMET: "permanent",
   MODEL_UNKNOWN: "permanent",
   MODEL_UNAVAILABLE: "transient",
   MODEL_BUSY: "transient",

@@ -12,6 +12,8 @@ export interface Held<T> extends AsyncDisposable {
 
 interface Entry<T> {
   readonly value: Promise<T>;
+  /** What `value` resolved to. */
+  made?: T;
   holders: number;
 }
 
@@ -19,6 +21,8 @@ interface Waiting {
   readonly key: string;
   readonly admit: () => void;
 }
+
+const NEVER = new AbortController().signal;
 
 export class Shelf<T extends AsyncDisposable> {
   readonly #places: number;
@@ -41,11 +45,24 @@ export class Shelf<T extends AsyncDisposable> {
     const entry = this.#take(key, make);
     try {
       const value = await entry.value;
+      entry.made = value;
       return { value, [Symbol.asyncDispose]: () => this.#release(key, entry) };
     } catch (error) {
       await this.#release(key, entry);
       throw error;
     }
+  }
+
+  /** One more hold of a thing that somebody holds; undefined if nobody does. */
+  async share(key: string): Promise<Held<T> | undefined> {
+    return this.#entries.has(key)
+      ? this.hold(key, () => Promise.reject(new Error("bug: it was there")), { signal: NEVER })
+      : undefined;
+  }
+
+  /** The thing, if it stands on the shelf and is ready. */
+  made(key: string): T | undefined {
+    return this.#entries.get(key)?.made;
   }
 
   #mayTake(key: string): boolean {
@@ -60,7 +77,7 @@ export class Shelf<T extends AsyncDisposable> {
       return present;
     }
     this.#kept.delete(key);
-    const entry = { value: make(), holders: 1 };
+    const entry: Entry<T> = { value: make(), holders: 1 };
     this.#entries.set(key, entry);
     return entry;
   }

@@ -131,7 +131,7 @@ function partOf({ grid, voxels }: Volume, { from, size }: Box): Volume {
   const [columns, rows, slices] = size;
   const part = like(voxels, columns * rows * slices);
   forRows(grid, { from, size }, (whole, inPart) => {
-    part.set(voxels.subarray(whole, whole + columns) as never, inPart);
+    part.set(voxels.subarray(whole, whole + columns), inPart);
   });
   return { grid: { size, affine: movedBy(grid.affine, from) }, voxels: part };
 }

@@ -63,6 +63,11 @@ export async function pendingDeliveries(db: Db): Promise<readonly DeliveryRecord
   return (await db.query("SELECT * FROM delivery WHERE state = 'pending'", [])).map(deliveryOf);
 }
 
+export async function pendingDeliveriesOf(db: Db, runId: RunId): Promise<readonly DeliveryRecord[]> {
+  const rows = await db.query("SELECT * FROM delivery WHERE run = $1 AND state = 'pending'", [runId]);
+  return rows.map(deliveryOf);
+}
+
 export interface Attempt {
   readonly state: Exclude<DeliveryRecord["state"], "discarded">;
   readonly status?: number;

@@ -33,6 +33,19 @@ export async function findRun(db: Db, id: string): Promise<RunRecord | undefined
   return row && runOf(row);
 }
 
+/** All runs that were made when the series was closed the given time. */
+export async function runsOfRevision(
+  db: Db,
+  series: SeriesId,
+  revision: number,
+): Promise<readonly RunRecord[]> {
+  const rows = await db.query("SELECT * FROM run WHERE series = $1 AND revision = $2 ORDER BY position", [
+    series,
+    revision,
+  ]);
+  return rows.map(runOf);
+}
+
 export async function pendingRuns(db: Db): Promise<readonly RunRecord[]> {
   return (await db.query("SELECT * FROM run WHERE state = 'pending'", [])).map(runOf);
 }

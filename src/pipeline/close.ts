@@ -46,6 +46,7 @@ export async function closeJob(job: Job, parts: PipelineParts): Promise<void> {
   ledger.queue.wake();
   if (revision === undefined) return;
   senders.forget(series.id);
+  parts.superseded.by(series.id, revision);
   const { studyUid, seriesUid } = series;
   log.info("series.complete", {
     studyUid,

@@ -8,9 +8,12 @@ import { insertDelivery } from "../ledger/results.ts";
 import { endRun, findRun, type RunEnd } from "../ledger/runs.ts";
 import { findSeries, instancesOf } from "../ledger/series.ts";
 import type { SegFile } from "../segmentation/task.ts";
-import type { Prepared } from "../stages.ts";
+import type { AskOptions, Prepared } from "../stages.ts";
 import { sayIfDone } from "./done.ts";
+import { dueAt, releaseIfLast } from "./fan-in.ts";
+import { enqueueDependents, standingOf } from "./needed.ts";
 import { about, type PipelineParts } from "./parts.ts";
+import { superseded } from "./superseded.ts";
 
 const NO_SUCH_FORM = "the model answered with labels alone; the destination gets BINARY";
 /** A run that fails for a passing reason is tried again for a day. */
@@ -23,25 +26,28 @@ export async function inferJob(job: Job, parts: PipelineParts): Promise<void> {
   if (!run || run.state !== "pending") return job.done();
   const series = await findSeries(ledger.store.db, run.seriesId);
   if (!series || series.state === "open" || series.revision !== run.revision) {
-    return end(
-      job,
-      run,
-      parts,
-      failed("SUPERSEDED", "more images came after the series was judged complete"),
-    );
+    const { code, message } = superseded();
+    return end(job, run, parts, failed(code, message));
   }
+  using work = parts.superseded.working(run.seriesId, run.revision);
+  const signal = AbortSignal.any([job.signal, work.signal]);
   try {
     if (stages.modelVersion(run.model) !== run.modelVersion) {
       return await end(job, run, parts, failed("MODEL_CHANGED", "the model has another version now"));
     }
+    const standing = await standingOf(run, parts);
+    if (standing.kind === "waits") return await job.done();
+    if (standing.kind === "unmet") return await end(job, run, parts, failed("NEED_UNMET", standing.reason));
     const instances = await instancesOf(ledger.store.db, series.id);
-    await using held = await stages.hold(series, instances, job.signal);
+    await using held = await stages.hold(series, instances, signal);
+    stages.handOver(run);
     const prepared = held.value;
     if (prepared.kind === "rejected") {
       const code = `VOLUME_${prepared.reason.toUpperCase()}`;
       return await end(job, run, parts, failed(code, prepared.detail));
     }
-    await end(job, run, parts, await inferred(run, prepared, job.signal, parts));
+    const { missing } = standing;
+    await end(job, run, parts, await inferred(run, prepared, { signal, missing }, parts));
   } catch (error) {
     job.signal.throwIfAborted();
     if (!(error instanceof NodeError) || error.code === "LEASE_LOST" || error.code === "LEDGER_FAILED")
@@ -68,11 +74,12 @@ async function postpone(job: Job, run: RunRecord, error: NodeError, parts: Pipel
 async function inferred(
   run: RunRecord,
   prepared: Prepared,
-  signal: AbortSignal,
+  options: AskOptions,
   parts: PipelineParts,
 ): Promise<RunEnd> {
   try {
-    const answer = await prepared.infer(run, signal);
+    const answer = await prepared.infer(run, options);
+    await wakeDependents(run, parts);
     if (answer.measurements !== undefined) await parts.outbox.keepMeasurements(run.id, answer.measurements);
     const ended = await segmented(run, prepared, answer, parts);
     if (ended.state === "quarantined") await keep(run, answer.received, parts);
@@ -82,6 +89,15 @@ async function inferred(
     await keep(run, error.received, parts);
     return quarantined(error.code, error.message);
   }
+}
+
+/** They need the findings, not the files made of them; the volume is kept for them until they take it. */
+async function wakeDependents(run: RunRecord, parts: PipelineParts): Promise<void> {
+  const { ledger, stages } = parts;
+  if (stages.dependents(run.model).length === 0) return;
+  const waiting = await ledger.store.transaction((t) => enqueueDependents(t, run, parts));
+  await Promise.all(waiting.map((other) => stages.keepFor(other)));
+  ledger.queue.wake();
 }
 
 /** Findings to files in the outbox. */
@@ -144,8 +160,11 @@ async function end(job: Job, run: RunRecord, parts: PipelineParts, ended: RunEnd
   await job.done(async (t) => {
     await endRun(t, run.id, ended, now);
     if (ended.state === "done") await deliver(t, run, ended.results, parts);
+    await enqueueDependents(t, run, parts);
+    await releaseIfLast(t, run, parts);
   });
   ledger.queue.wake();
+  parts.stages.handOver(run);
   switch (ended.state) {
     case "done":
       return log.debug("run.done", about(run));
@@ -167,9 +186,11 @@ async function deliver(
   t: Db,
   run: RunRecord,
   results: readonly ResultRecord[],
-  { ledger, stages, clock, log }: PipelineParts,
+  parts: PipelineParts,
 ): Promise<void> {
+  const { ledger, stages, clock, log } = parts;
   const now = clock.now();
+  const runAt = dueAt(run, parts);
   for (const destination of run.destinations) {
     const wanted = stages.destinations.get(destination)?.segmentation.as;
     const form = formFor(wanted, results);
@@ -178,7 +199,7 @@ async function deliver(
     for (const object of objectsOf(results, form)) {
       const key = await insertDelivery(t, object, destination, now);
       const { priority } = run;
-      await ledger.queue.enqueue(t, { queue: "deliver", key, runAt: now, group: destination, priority });
+      await ledger.queue.enqueue(t, { queue: "deliver", key, runAt, group: destination, priority });
     }
   }
 }

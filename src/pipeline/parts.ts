@@ -15,6 +15,7 @@ import type { Senders } from "../intake/senders.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { RunRecord } from "../ledger/records.ts";
 import type { Stages } from "../stages.ts";
+import type { Superseded } from "./superseded.ts";
 
 export interface PipelineParts {
   readonly stages: Stages;
@@ -23,6 +24,7 @@ export interface PipelineParts {
   readonly outbox: Outbox;
   readonly quarantine: Quarantine;
   readonly courier: Courier;
+  readonly superseded: Superseded;
   readonly assembly: AssemblySettings;
   /** When the node began to listen, epoch ms. */
   readonly upSince: number;

@@ -27,7 +27,14 @@ export interface RuleSettings {
   readonly sendTo: readonly string[];
   /** routine, stat, or an expression that chooses between them. */
   readonly priority: string;
+  readonly fanIn: FanIn;
 }
+
+/** When the results of a series are sent: each as it is ready, all together, or what is there by a time. */
+export type FanIn =
+  | { readonly kind: "asReady" | "all" }
+  /** So long after the series was complete. */
+  | { readonly kind: "partial"; readonly afterMs: number };
 
 export type CompiledRules = readonly CompiledRule[];
 
@@ -37,6 +44,7 @@ interface CompiledRule {
   readonly models: readonly string[];
   readonly sendTo: readonly string[];
   readonly priority: Priority | Expression;
+  readonly fanIn: FanIn;
 }
 
 interface Assignment {
@@ -62,12 +70,25 @@ export type Routing =
   | { readonly kind: "kept-out"; readonly reason: KeptOutReason }
   | { readonly kind: "no-rule"; readonly considered: readonly Considered[] };
 
+/**
+ * Of the rules that held for a series; where they differ, the one that waits least.
+ *
+ * @param held  as in Routing; names that are not in the config any more do not wait
+ */
+export function fanInOf(rules: CompiledRules, held: string): FanIn {
+  const kinds = rules.filter(({ name }) => `, ${held}, `.includes(`, ${name}, `)).map(({ fanIn }) => fanIn);
+  const waitMs = (fanIn: FanIn): number =>
+    fanIn.kind === "asReady" ? 0 : fanIn.kind === "partial" ? fanIn.afterMs : Infinity;
+  return kinds.toSorted((a, b) => waitMs(a) - waitMs(b))[0] ?? { kind: "asReady" };
+}
+
 /** @throws Error("bug: …") on an expression that does not compile: the config was checked before */
 export function compileRules(rules: readonly RuleSettings[]): CompiledRules {
-  return rules.map(({ name, when, models, sendTo, priority }) => ({
+  return rules.map(({ name, when, models, sendTo, priority, fanIn }) => ({
     name,
     models,
     sendTo,
+    fanIn,
     when: expressionOf(name, compileCondition(when)),
     priority: isPriority(priority) ? priority : expressionOf(name, compilePriority(priority)),
   }));

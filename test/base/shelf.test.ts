@@ -91,3 +91,18 @@ test("who stops waiting leaves the line to the others", async () => {
   await release(a);
   expect((await c).value.name).toBe("c");
 });
+
+test("a holder can share what it holds; then it stays until both have let go", async () => {
+  const { notes, make } = workshop();
+  const shelf = new Shelf<Thing>(1);
+  expect([await shelf.share("a"), shelf.made("a")]).toEqual([undefined, undefined]);
+  const first = await shelf.hold("a", make("a"), { signal });
+  const shared = await shelf.share("a");
+  if (!shared) throw new Error("nothing to share");
+  await release(first);
+  expect(notes).toEqual(["make a"]);
+  expect(shelf.made("a")).toBe(shared.value);
+  await release(shared);
+  expect(notes).toEqual(["make a", "drop a"]);
+  expect([await shelf.share("a"), shelf.made("a")]).toEqual([undefined, undefined]);
+});

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { fromKeywords, type KeywordRecord } from "../../src/dicom/build.ts";
 import { SOP_CLASS } from "../../src/dicom/constants.ts";
 import { readPart10Header } from "../../src/dicom/part10.ts";
-import { compileRules, type Routing, type RuleSettings, route } from "../../src/routing/rules.ts";
+import { compileRules, fanInOf, type Routing, type RuleSettings, route } from "../../src/routing/rules.ts";
 import { dataFiles, dataPath, testWithData } from "../support/data.ts";
 
 const association = { callingAeTitle: "CBCT1", calledAeTitle: "ISOCENTER", peer: "10.20.1.5" };
@@ -17,7 +17,8 @@ const CT: KeywordRecord = {
 };
 
 function rule(name: string, settings: Partial<RuleSettings>): RuleSettings {
-  return { name, when: "true", models: ["bone"], sendTo: ["pacs"], priority: "routine", ...settings };
+  const preset = { when: "true", models: ["bone"], sendTo: ["pacs"], priority: "routine" } as const;
+  return { name, ...preset, fanIn: { kind: "asReady" }, ...settings };
 }
 
 function routed(rules: readonly RuleSettings[], record: KeywordRecord = CT): Routing {
@@ -79,6 +80,19 @@ test("the loop guard comes before every rule", () => {
     kind: "kept-out",
     reason: "segmentation",
   });
+});
+
+test("of several rules that held the one that waits least says when results are sent", () => {
+  const rules = compileRules([
+    rule("all", { fanIn: { kind: "all" } }),
+    rule("late", { fanIn: { kind: "partial", afterMs: 2000 } }),
+    rule("soon", { fanIn: { kind: "partial", afterMs: 1000 } }),
+    rule("all now", {}),
+  ]);
+  expect(fanInOf(rules, "all")).toEqual({ kind: "all" });
+  expect(fanInOf(rules, "all, late, soon")).toEqual({ kind: "partial", afterMs: 1000 });
+  expect(fanInOf(rules, "late, all now")).toEqual({ kind: "asReady" });
+  expect(fanInOf(rules, "not there any more")).toEqual({ kind: "asReady" });
 });
 
 testWithData()("real series are told apart by the attributes that scanners write", async () => {

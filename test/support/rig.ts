@@ -59,6 +59,8 @@ export interface RigOptions {
   readonly volume?: string;
   /** More sections of the config, in YAML. */
   readonly more?: string;
+  /** Of the rule; by default each result is sent as it is ready. */
+  readonly fanIn?: string;
   /** Accept the deflated transfer syntax. */
   readonly deflated?: boolean;
   /** More of the destination, in flow style. */
@@ -84,7 +86,7 @@ export function configText(folder: string, options: RigOptions): string {
     ([name, { url, rest }]) => `  ${name}: { url: "${url}", ${rest} }`,
   );
   const names = Object.keys(options.models);
-  const rule = `{ name: all, when: '${options.when ?? "true"}', models: [${names.join(", ")}], sendTo: [pacs] }`;
+  const rule = `{ name: all, when: '${options.when ?? "true"}', models: [${names.join(", ")}], sendTo: [pacs], fanIn: ${options.fanIn ?? "asReady"} }`;
   return `
 node: { aeTitle: ISOCENTER, dataDir: ${join(folder, "data")}, reserve: 1MiB, stopWithin: 5s }
 dicom:

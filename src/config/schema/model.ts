@@ -37,7 +37,7 @@ function places() {
 }
 
 const replica = section({
-  url: url().describe(
+  url: modelUrl().describe(
     "Another server with the same model in the same version; the one with the least to do is asked.",
   ),
   slots: places(),

@@ -120,6 +120,17 @@ program
   });
 
 program
+  .command("bench")
+  .description("how much longer than the models themselves it takes until all have answered")
+  .option("--factor <n>", "how many times slower than 3, 2.5, 2 and 1.5 s the models are", positive, 1)
+  .option("--only-ours", "without the scripts that it is compared with", false)
+  .option("--chart <file>", "where the chart goes", "bench.svg")
+  .action(async (options: { factor: number; onlyOurs: boolean; chart: string }) => {
+    const { bench } = await import("./bench/run.ts");
+    exitWith(await bench({ ...options, print }));
+  });
+
+program
   .command("password")
   .description("hash a password for http.users: echo PASSWORD | isocenter password")
   .action(async () => {

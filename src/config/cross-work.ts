@@ -41,12 +41,13 @@ function placesOf(config: Group): ReadonlyMap<string, number> {
 
 function modelSlots(config: Group): readonly Finding[] {
   const places = placesOf(config);
-  return entries(config["models"]).flatMap(([model, settings]) => [
-    ...takenPlaces(settings["slots"], ["models", model, "slots"], places),
-    ...list(settings["replicas"]).flatMap((replica, at) =>
+  return entries(config["models"]).flatMap(([model, settings]) => {
+    const own = takenPlaces(settings["slots"], ["models", model, "slots"], places);
+    const others = list(settings["replicas"]).flatMap((replica, at) =>
       takenPlaces(group(replica)["slots"], ["models", model, "replicas", at, "slots"], places),
-    ),
-  ]);
+    );
+    return own.concat(others);
+  });
 }
 
 function takenPlaces(taken: unknown, at: Path, places: ReadonlyMap<string, number>): readonly Finding[] {

@@ -43,9 +43,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   // A client of the node and of the models, like any other; the node itself only as a whole.
   demo: ["base", "dicom", "association", "ops", "config", "node.ts"],
+  // Asks models as the node does, without the rest of it.
+  bench: ["base", "inference", "volume", "worker-modules.ts"],
   // A command may use any stage by itself; it is no stage, and nobody imports it.
   commands: ["base", "dicom", ...STAGES, "ops", "config", "demo", "pipeline", "stages.ts", "node.ts"],
-  "main.ts": ["base", "commands", "demo"],
+  "main.ts": ["base", "bench", "commands", "demo"],
 };
 
 /** Of the stages, config takes only what is pure. */

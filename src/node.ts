@@ -41,6 +41,7 @@ import { type PeerSettings, Peers } from "./pipeline/peers.ts";
 import { Superseded } from "./pipeline/superseded.ts";
 import { compileRules } from "./routing/rules.ts";
 import { createStages } from "./stages.ts";
+import { EarlyVolumes } from "./volume/early.ts";
 import { warm } from "./worker-modules.ts";
 
 export interface System {
@@ -109,9 +110,10 @@ export async function startNode(config: Config, given: System): Promise<RunningN
     config.modelAccess && isReached && parts.use(await ModelAccess.open(config.modelAccess, system.clock));
   const inference = parts.use(createInference(config, { ...system, pool, access: access || undefined }));
 
+  const early = parts.use(new EarlyVolumes(pool));
   const rules = compileRules(config.rules);
   const destinations = config.destinations;
-  const stages = createStages({ ...config, destinations, rules, inference, spool, pool, ...system });
+  const stages = createStages({ ...config, destinations, rules, inference, spool, pool, early, ...system });
   const senders = new Senders();
   const pipeline = {
     stages,
@@ -152,6 +154,7 @@ export async function startNode(config: Config, given: System): Promise<RunningN
     group,
     queue,
     settings: { ...config.assembly, ...config.dicom.limits },
+    onKept: stages.workAhead,
     ...system,
   });
   const commitment = speaksOfCommitment(config) ? commitmentHandler(commit) : undefined;

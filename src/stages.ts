@@ -21,7 +21,7 @@ import type { Model } from "./inference/model.ts";
 import { dependentsOf, type Needs } from "./inference/needs.ts";
 import type { Evidence } from "./intake/assembly.ts";
 import type { Spool } from "./intake/spool.ts";
-import type { InstanceRecord, RunId, RunRecord, SeriesRecord } from "./ledger/records.ts";
+import type { InstanceRecord, RunId, RunRecord, SeriesId, SeriesRecord } from "./ledger/records.ts";
 import { type CompiledRules, type FanIn, fanInOf, type Routing, route } from "./routing/rules.ts";
 import type { NoFinding, Refused, SegInput, Wanted } from "./segmentation/input.ts";
 import type { AbsentSegmentsPolicy, UnknownLabelPolicy } from "./segmentation/policy.ts";
@@ -29,6 +29,7 @@ import { PRODUCT } from "./segmentation/product.ts";
 import type { Segments } from "./segmentation/segment.ts";
 import { encodeTask, type SegFiles } from "./segmentation/task.ts";
 import { type Built, buildVolume } from "./volume/build.ts";
+import type { EarlyVolumes } from "./volume/early.ts";
 import { type StackPolicy, stackEvidence } from "./volume/slices.ts";
 
 /** A series as a volume, or why it is none; what it holds in memory is freed when the last run lets go. */
@@ -59,6 +60,10 @@ interface NotPrepared extends AsyncDisposable {
 /** What the stages do, handed over by node.ts. */
 export interface Stages {
   readonly stackEvidence: (instances: readonly InstanceRecord[]) => Evidence["stack"];
+  /** An instance came: what a model will want of it can be done now. */
+  readonly workAhead: (series: SeriesId, instance: InstanceRecord) => void;
+  /** It is complete; unless a model is asked about it, what was done ahead was in vain. */
+  readonly complete: (series: SeriesId, isAssigned: boolean) => void;
   readonly readHeader: (instance: InstanceRecord) => Promise<DataSet>;
   readonly route: (header: DataSet, instance: InstanceRecord, instances: number) => Routing;
   /** Shared by all runs of the revision. */
@@ -104,6 +109,7 @@ export interface StagesParts {
   readonly volume: StackPolicy;
   readonly spool: Spool;
   readonly pool: WorkerPool;
+  readonly early: EarlyVolumes;
   readonly log: Log;
   readonly clock: Clock;
 }
@@ -123,9 +129,11 @@ const SERIES_NUMBER_BASE = 90_000;
 const LARGEST_SOURCE_NUMBER = 20_000_000;
 
 export function createStages(parts: StagesParts): Stages {
-  const { models, destinations, rules, spool } = parts;
+  const { models, destinations, rules, spool, early } = parts;
   const shelf = new Shelf<Prepared | NotPrepared>(VOLUMES_AT_ONCE);
   const keyOf = (seriesId: string, revision: number): string => `${seriesId} ${revision}`;
+  /** Of the series that are on their way: whether a model will be asked, as far as one image tells. */
+  const wanted = new Map<SeriesId, Promise<boolean>>();
   const kept = new Map<RunId, AsyncDisposable>();
   const letGo = (run: RunId): void => {
     const held = kept.get(run);
@@ -141,6 +149,16 @@ export function createStages(parts: StagesParts): Stages {
           position: facts.position ?? [],
         })),
       ),
+    workAhead(series, instance) {
+      const isWanted = wanted.get(series) ?? willBeAssigned(instance, parts);
+      wanted.set(series, isWanted);
+      const file = { path: spool.pathOf(instance.id), sopInstanceUid: instance.sopInstanceUid };
+      void isWanted.then((yes) => yes && wanted.get(series) === isWanted && early.add(series, file));
+    },
+    complete(series, isAssigned) {
+      wanted.delete(series);
+      if (!isAssigned) early.drop(series);
+    },
     readHeader: ({ id }) => readHeader(spool.pathOf(id)),
     route: (dataSet, { callingAeTitle, calledAeTitle, peer }, instances) =>
       route(rules, { dataSet, association: { callingAeTitle, calledAeTitle, peer }, instances }),
@@ -169,6 +187,16 @@ export function createStages(parts: StagesParts): Stages {
   };
 }
 
+/** Cannot reject. A rule that asks for more images than one holds later, and then nothing was done ahead. */
+async function willBeAssigned(instance: InstanceRecord, { rules, spool }: StagesParts): Promise<boolean> {
+  try {
+    const dataSet = await readHeader(spool.pathOf(instance.id));
+    return route(rules, { dataSet, association: instance, instances: 1 }).kind === "assigned";
+  } catch {
+    return false; // whoever looks at the complete series says why
+  }
+}
+
 /** A document may be longer than what is read of a header; what rules ask about stands before it. */
 async function readHeader(path: string): Promise<DataSet> {
   try {
@@ -189,7 +217,8 @@ async function prepare(
   const { studyUid, seriesUid } = series;
   const started = clock.elapsed();
   const files = instances.map(({ id, sopInstanceUid }) => ({ path: spool.pathOf(id), sopInstanceUid }));
-  const built = await buildVolume(files, { pool, stack: parts.volume });
+  const built =
+    (await parts.early.finish(series.id, files)) ?? (await buildVolume(files, { pool, stack: parts.volume }));
   const elapsedMs = Math.round(clock.elapsed() - started);
   if (built.kind === "rejected") {
     log.warn("volume.rejected", { studyUid, seriesUid, reason: built.reason, elapsedMs });

@@ -7,6 +7,8 @@ import "./inference/encode.ts";
 import "./segmentation/read-back.ts";
 import "./segmentation/task.ts";
 import "./volume/decode-frames.ts";
+import "./volume/formats/gzip.ts";
+import "./volume/order-slices.ts";
 import "./volume/read-image.ts";
 import { task, type WorkerPool } from "./base/worker-pool.ts";
 

@@ -63,6 +63,8 @@ interface Parts {
   readonly group: GroupCommit;
   readonly queue: Queue;
   readonly settings: IntakeSettings;
+  /** Told of every instance that is kept and used, after it is durable. */
+  readonly onKept?: (series: SeriesId, instance: InstanceRecord) => void;
   readonly log: Log;
   readonly clock: Clock;
 }
@@ -212,6 +214,7 @@ class Arriving {
     senders.sends(this.#request.association.id, series);
     if (recorded === "opened") queue.wake();
     if (recorded === "duplicate") await spool.remove(record.id).catch(() => {}); // an orphan at the next start
+    if (recorded === "opened" || recorded === "added") this.#parts.onKept?.(series, record);
     this.#say(recorded, record);
   }
 

@@ -57,6 +57,7 @@ export async function closeJob(job: Job, parts: PipelineParts): Promise<void> {
     peer: first.peer,
     reason: decision.reason,
   });
+  stages.complete(series.id, routing.kind === "assigned");
   const { outcome, outcomeReason: reason } = closing;
   const models = routing.kind === "assigned" ? routing.assignments.length : 0;
   log.info(`series.${outcome}`, { studyUid, seriesUid, revision, reason, count: models });

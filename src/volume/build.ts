@@ -17,7 +17,7 @@ import { isNative, type PixelFormat } from "./decode.ts";
 import type { decodeFrames, FrameJob, FramesJob } from "./decode-frames.ts";
 import { isWhole, NO_RANGE, type Range, union, wholeVoxels } from "./pixels.ts";
 import type { Image, ImageFault, ImageFile, ImageFrame, ImageRead, readImages } from "./read-image.ts";
-import { arrange, type SliceFacts, type StackFault, type StackPolicy } from "./slices.ts";
+import { type Arranged, arrange, type SliceFacts, type StackFault, type StackPolicy } from "./slices.ts";
 import type { Grid, Source, SourceFrame, Volume, Voxels } from "./volume.ts";
 
 type RejectionReason = ImageFault | StackFault | "too-large";
@@ -75,14 +75,13 @@ const DECODE_FRAMES = task<typeof decodeFrames>(import.meta.url, "./decode-frame
 /** Largest array of voxels: 8192 slices of 512 × 512 in 16 bits. */
 const VOLUME_LIMIT_BYTES = 4 * 1024 ** 3;
 const HEADERS_PER_TASK = 16;
-const HEADERS_TIMEOUT_MS = 60_000;
+/**
+ * What takes longer hangs. A frame per started megapixel: decoding takes 200 ms at worst, a new thread as long again,
+ * and the machine may be busy; some decoders were seen to spin for 20 s on a broken frame, and might for ever.
+ */
+export const TIMEOUTS = { headersMs: 60_000, frameMs: 15_000, orderMs: 60_000 } as const;
 /** Native frames are cheap; sent one by one, the messages would cost more than the work. */
 const NATIVE_BYTES_PER_TASK = 8 * 1024 ** 2;
-/**
- * Per started megapixel. Decoding takes 200 ms at worst, a new thread as long again, and the machine may be busy;
- * some decoders were seen to spin for 20 s on a broken frame, and might for ever.
- */
-const FRAME_TIMEOUT_MS = 15_000;
 
 /**
  * @param system.stack  what to do with slices that are not evenly spaced; they are refused by default
@@ -104,18 +103,29 @@ export async function readStack(files: readonly ImageFile[], system: StackSystem
   const refused = read.find((answer) => answer.kind === "rejected");
   if (refused) return refused;
   const images = read.flatMap((answer) => (answer.kind === "image" ? [answer.image] : []));
-  const slices = images.flatMap((image) => image.frames.map((frame): Slice => ({ image, frame })));
+  return stackOf(images, system.stack);
+}
 
-  const arranged = arrange(slices.map(factsOf), system.stack);
+/**
+ * The frames of images as a stack.
+ *
+ * @returns order: indices into the frames as they were given, in the order of k
+ */
+export function stackOf(
+  images: readonly Image[],
+  policy?: StackPolicy,
+): (Extract<Arranged, { kind: "stack" }> & { readonly stack: readonly Placed[] }) | Rejected {
+  const slices = images.flatMap((image) => image.frames.map((frame): Slice => ({ image, frame })));
+  const arranged = arrange(slices.map(factsOf), policy);
   if (arranged.kind === "rejected") return arranged;
-  const { order, grid, places, tiltDegrees } = arranged;
+  const { order, places } = arranged;
   const kOf = (at: number): number => places?.[at] ?? at;
   const stack = order.map((from, at): Placed => {
     const { image, frame } = slices[from]!;
     const next = at + 1 < order.length ? kOf(at + 1) : kOf(at) + 1;
     return { image, frame, k: kOf(at), missingBehind: next - kOf(at) - 1 };
   });
-  return { kind: "stack", stack, grid, ...(places && { places }), tiltDegrees };
+  return { ...arranged, stack };
 }
 
 /** One slice of a stack, rescaled. @throws like buildVolume */
@@ -143,7 +153,7 @@ async function readAll(
 ): Promise<readonly (ImageRead | Rejected)[]> {
   const read: (readonly (ImageRead | Rejected)[])[] = [];
   await inParallel(batchesOf(files, HEADERS_PER_TASK).entries(), system, async ([at, batch]) => {
-    const answer = await attempt(READ_IMAGES, batch, { ...system, timeoutMs: HEADERS_TIMEOUT_MS });
+    const answer = await attempt(READ_IMAGES, batch, { ...system, timeoutMs: TIMEOUTS.headersMs });
     read[at] = answer.kind === "done" ? answer.value : [answer];
     return answer.kind === "done";
   });
@@ -153,17 +163,17 @@ async function readAll(
 async function voxelsOf(stack: readonly Placed[], grid: Grid, system: System): Promise<Voxels | Rejected> {
   const [columns, rows, slices] = grid.size;
   const count = columns * rows * slices;
-  const fits = (bytesPerVoxel: number): boolean => count * bytesPerVoxel <= VOLUME_LIMIT_BYTES;
-
   if (stack.every(({ frame }) => isWhole(frame.place.rescale))) {
-    if (!fits(2)) return tooLarge(grid);
+    const refused = tooLarge(grid, 2);
+    if (refused) return refused;
     const words = new SharedArrayBuffer(count * 2);
     const decoded = await decodeAll(stack, { voxels: words, as: "whole" }, system);
     if ("kind" in decoded) return decoded;
     const voxels = wholeVoxels(words, decoded);
     if (voxels) return voxels;
   }
-  if (!fits(4)) return tooLarge(grid);
+  const refused = tooLarge(grid, 4);
+  if (refused) return refused;
   const floats = new SharedArrayBuffer(count * 4);
   const decoded = await decodeAll(stack, { voxels: floats, as: "float" }, system);
   return "kind" in decoded ? decoded : new Float32Array(floats);
@@ -204,7 +214,7 @@ function* jobsOf(
   );
   for (const [image, ofImage] of byImage) {
     const { path, format, sopInstanceUid: at } = image;
-    const timeoutMs = FRAME_TIMEOUT_MS * Math.ceil((format.rows * format.columns) / 1e6);
+    const timeoutMs = TIMEOUTS.frameMs * Math.ceil((format.rows * format.columns) / 1e6);
     for (const batch of batchesOf(ofImage, framesPerTask(format))) {
       const frames = batch.map(({ job }) => job);
       yield { job: { path, format, frames, ...target }, at, timeoutMs: timeoutMs * frames.length };
@@ -270,7 +280,7 @@ function batchesOf<Item>(items: readonly Item[], size: number): Item[][] {
   return batches;
 }
 
-function sourceOf(stack: readonly Slice[], slices: readonly number[] | undefined): Source {
+export function sourceOf(stack: readonly Slice[], slices: readonly number[] | undefined): Source {
   const { image, frame } = stack[0]!;
   const { studyUid, seriesUid, frameOfReferenceUid, patientId, path } = image;
   const { orientation, spacing, thickness } = frame.place.written;
@@ -293,7 +303,8 @@ function sourceOf(stack: readonly Slice[], slices: readonly number[] | undefined
   };
 }
 
-function tooLarge({ size }: Grid): Rejected {
+function tooLarge({ size }: Grid, bytesPerVoxel: number): Rejected | undefined {
+  if (size[0] * size[1] * size[2] * bytesPerVoxel <= VOLUME_LIMIT_BYTES) return undefined;
   const detail = `${size.join(" × ")} voxels are more than ${VOLUME_LIMIT_BYTES} bytes`;
   return { kind: "rejected", reason: "too-large", detail };
 }

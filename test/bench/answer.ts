@@ -1,6 +1,6 @@
 /**
  * What the node adds after a model has answered: seconds from the answer's last byte to the PACS having the SEG, for
- * 200 × 512 × 512 with 8 labels; and, before it, from the last image to the request.
+ * 400 × 512 × 512 with 8 labels; and, before it, from the last image to the request.
  */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -12,7 +12,7 @@ import { send } from "../support/send.ts";
 import { tempFolder } from "../support/temp.ts";
 import { startNodeProcess } from "./node-process.ts";
 
-const SIZE = { slices: 200, columns: 512, rows: 512 };
+const SIZE = { slices: 400, columns: 512, rows: 512 };
 const LABELS = 8;
 const ROUNDS = 5;
 const HEADER_BYTES = 352;

@@ -2,7 +2,7 @@
 import type { BenchModel } from "./scenario.ts";
 import type { Asked } from "./way.ts";
 
-export interface Panel {
+interface Panel {
   readonly title: string;
   readonly asked: readonly Asked[];
   readonly makespanMs: number;

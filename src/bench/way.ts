@@ -160,7 +160,7 @@ function settingsOf({ models, slots }: Scenario, ports: Input["ports"]): Inferen
       attempts: 1,
       request: { format: "nifti", compression: "none", level: 1, body: { kind: "raw" } },
       response: { as: "labelmap", maxBytes: 2 ** 30 },
-      segments: new Map([[1, undefined]]),
+      segments: new Map([[1, { label: "Found" }]]),
     } as const;
     return [name, model] as const;
   });

@@ -8,11 +8,12 @@
  * A server that names no resource has a place of its own, and so runs one inference of its model at a time.
  */
 import { NodeError } from "../base/errors.ts";
-import type { Needs } from "./needs.ts";
-import type { Capacities, Capacity, Seat } from "./schedule.ts";
+import { expectedMs, type Learnt } from "./learn.ts";
+import { type Needs, pathMs } from "./needs.ts";
+import type { Capacities, Capacity, Request, Seat } from "./schedule.ts";
 
 /** Another server with the same model in the same version. */
-export interface Replica {
+interface Replica {
   readonly url: string;
   readonly slots: Readonly<Record<string, number>>;
 }
@@ -73,6 +74,30 @@ export function concurrencyOf({ places }: Seat, capacities: Capacities): number 
     Math.floor((capacities.get(name)?.places ?? 0) / count),
   );
   return Math.max(1, Math.min(...each));
+}
+
+interface Asking {
+  readonly learnt: Learnt;
+  readonly voxels: number;
+  readonly isStat: boolean;
+}
+
+/** What the scheduler is told of one inference. */
+export function requestFor(
+  model: Workload,
+  models: ReadonlyMap<string, Workload>,
+  { learnt, voxels, isStat }: Asking,
+): Omit<Request, "id"> {
+  const expected = (name: string): number =>
+    expectedMs(learnt, { model: name, voxels }, models.get(name)?.expectMs);
+  const own = expected(model.name);
+  return {
+    stat: isStat,
+    seats: serversOf(model).map(({ seat }) => seat),
+    expectedMs: own,
+    pathMs: pathMs(model.name, models, expected),
+    ...(model.hedge !== undefined && { hedgeAfterMs: model.hedge * own }),
+  };
 }
 
 /** No name of a resource in a config has a blank. */

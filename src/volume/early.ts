@@ -68,7 +68,7 @@ class EarlyVolume {
     if (missing.length > MOST_LEFT || this.#slices.size + missing.length > files.length) return undefined;
     this.#ahead.abort(new Error("The series is complete"));
     for (const file of missing) this.add(file);
-    const all = await Promise.all(files.map(({ path }) => this.#slices.get(path)));
+    const all = await Promise.all(files.map(({ path }) => this.#slices.get(path)!));
     const slices = all.filter((slice) => slice !== undefined);
     const words = this.#words;
     if (slices.length < files.length || !words) return undefined;
@@ -178,7 +178,7 @@ export class EarlyVolumes implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const key of [...this.#series.keys()]) this.drop(key);
+    for (const key of this.#series.keys()) this.drop(key);
     await this.#lane[Symbol.asyncDispose]();
   }
 }

@@ -7,6 +7,7 @@
 
 import { outcomeOf } from "./association/statuses.ts";
 import type { Clock } from "./base/clock.ts";
+import { counted } from "./base/counted.ts";
 import { NodeError } from "./base/errors.ts";
 import type { Log } from "./base/log.ts";
 import { Shelf } from "./base/shelf.ts";
@@ -226,6 +227,7 @@ async function prepare(
   }
   log.info("volume.built", { studyUid, seriesUid, frames: built.source.frames.length, elapsedMs });
   const { dataSet } = await readPart10Header(built.source.path);
+  counted(built.volume.voxels);
   const shared = inference.prepare(built.volume, { paths: files.map(({ path }) => path), study: studyUid });
   const chain = new Chain(shared, { models: parts.models, inference, pool });
   return {

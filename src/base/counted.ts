@@ -9,9 +9,9 @@
 /** The one lives as long as the other. */
 const shadows = new WeakMap<ArrayBufferLike, ArrayBuffer>();
 
-export function counted<View extends { readonly buffer: ArrayBufferLike }>(view: View): View {
-  const { buffer } = view;
+export function counted<View extends ArrayBufferView>(view: View): View {
+  const { buffer, byteLength } = view;
   if (buffer instanceof SharedArrayBuffer && !shadows.has(buffer))
-    shadows.set(buffer, new ArrayBuffer(buffer.byteLength));
+    shadows.set(buffer, new ArrayBuffer(byteLength));
   return view;
 }

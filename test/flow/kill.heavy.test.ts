@@ -72,7 +72,8 @@ async function trial(
 
 function optionsOf(pacs: Pacs, model: ModelDouble) {
   const entries = MODELS.map((name) => {
-    return [name, { url: `${model.origin}/${name}`, rest: `${RAW_NIFTI}, ${ONE_SEGMENT}` }] as const;
+    const needs = name === "d" ? "needs: { b: { crop: { marginMm: 2 } } }, " : ""; // kills come between the two, too
+    return [name, { url: `${model.origin}/${name}`, rest: `${needs}${RAW_NIFTI}, ${ONE_SEGMENT}` }] as const;
   });
   return { pacsPort: pacs.port, models: Object.fromEntries(entries) };
 }

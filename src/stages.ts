@@ -32,6 +32,7 @@ import { encodeTask, type SegFiles } from "./segmentation/task.ts";
 import { type Built, buildVolume } from "./volume/build.ts";
 import type { EarlyVolumes } from "./volume/early.ts";
 import { type StackPolicy, stackEvidence } from "./volume/slices.ts";
+import { readHeader, WorkAhead } from "./work-ahead.ts";
 
 /** A series as a volume, or why it is none; what it holds in memory is freed when the last run lets go. */
 export interface Prepared extends AsyncDisposable {
@@ -120,21 +121,16 @@ const VOLUMES_AT_ONCE = 4;
 const KEPT_FOR_MS = 10 * 60_000;
 /** 600 slices with 40 labels take seconds; what takes longer hangs. */
 const ENCODE_TIMEOUT_MS = 120_000;
-/** Of a header that is read on the event loop. */
-const MOST_ELEMENTS = 150_000;
-/** Groups 0042 (documents), 3006 (contours), 5200 (functional groups) and pixels come after it. */
-const LAST_BEFORE_DOCUMENTS = 0x0040ffff;
 /** A SEG of a series without a number of its own; far from what scanners use. */
 const SERIES_NUMBER_BASE = 90_000;
 /** Result series are numbered 100 × the number of their source, and on. */
 const LARGEST_SOURCE_NUMBER = 20_000_000;
 
 export function createStages(parts: StagesParts): Stages {
-  const { models, destinations, rules, spool, early } = parts;
+  const { models, destinations, rules, spool } = parts;
   const shelf = new Shelf<Prepared | NotPrepared>(VOLUMES_AT_ONCE);
   const keyOf = (seriesId: string, revision: number): string => `${seriesId} ${revision}`;
-  /** Of the series that are on their way: whether a model will be asked, as far as one image tells. */
-  const wanted = new Map<SeriesId, Promise<boolean>>();
+  const ahead = new WorkAhead(parts);
   const kept = new Map<RunId, AsyncDisposable>();
   const letGo = (run: RunId): void => {
     const held = kept.get(run);
@@ -150,16 +146,8 @@ export function createStages(parts: StagesParts): Stages {
           position: facts.position ?? [],
         })),
       ),
-    workAhead(series, instance) {
-      const isWanted = wanted.get(series) ?? willBeAssigned(instance, parts);
-      wanted.set(series, isWanted);
-      const file = { path: spool.pathOf(instance.id), sopInstanceUid: instance.sopInstanceUid };
-      void isWanted.then((yes) => yes && wanted.get(series) === isWanted && early.add(series, file));
-    },
-    complete(series, isAssigned) {
-      wanted.delete(series);
-      if (!isAssigned) early.drop(series);
-    },
+    workAhead: (series, instance) => ahead.add(series, instance),
+    complete: (series, isAssigned) => ahead.complete(series, isAssigned),
     readHeader: ({ id }) => readHeader(spool.pathOf(id)),
     route: (dataSet, { callingAeTitle, calledAeTitle, peer }, instances) =>
       route(rules, { dataSet, association: { callingAeTitle, calledAeTitle, peer }, instances }),
@@ -186,27 +174,6 @@ export function createStages(parts: StagesParts): Stages {
     destinations,
     outcomeOf,
   };
-}
-
-/** Cannot reject. A rule that asks for more images than one holds later, and then nothing was done ahead. */
-async function willBeAssigned(instance: InstanceRecord, { rules, spool }: StagesParts): Promise<boolean> {
-  try {
-    const dataSet = await readHeader(spool.pathOf(instance.id));
-    return route(rules, { dataSet, association: instance, instances: 1 }).kind === "assigned";
-  } catch {
-    return false; // whoever looks at the complete series says why
-  }
-}
-
-/** A document may be longer than what is read of a header; what rules ask about stands before it. */
-async function readHeader(path: string): Promise<DataSet> {
-  try {
-    return (await readPart10Header(path, { mostElements: MOST_ELEMENTS })).dataSet;
-  } catch (error) {
-    if (!(error instanceof NodeError && error.code === "DATA_SET_INVALID")) throw error;
-    return (await readPart10Header(path, { last: LAST_BEFORE_DOCUMENTS, mostElements: MOST_ELEMENTS }))
-      .dataSet;
-  }
 }
 
 async function prepare(

@@ -25,17 +25,9 @@ import { type Learnt, learn } from "./learn.ts";
 import type { NeedFacts } from "./needs.ts";
 import { Places } from "./places.ts";
 import { type PreparedVolume, type PrepareOptions, prepareVolume } from "./prepare.ts";
-import type { SecretSettings } from "./secrets.ts";
-
-import {
-  capacitiesOf,
-  concurrencyOf,
-  requestFor,
-  type Slots,
-  serversOf,
-  type Workload,
-} from "./replicas.ts";
+import { capacitiesOf, concurrencyOf, requestFor, type Slots, serversOf, type Workload } from "./replicas.ts";
 import type { Capacities, Seat } from "./schedule.ts";
+import type { SecretSettings } from "./secrets.ts";
 import { Turns } from "./turns.ts";
 
 interface Callable extends LabelledModel, Workload {
@@ -150,7 +142,9 @@ export function createInference(settings: InferenceSettings, system: InferenceSy
     await using asking = await asker.prepare(model, volume, { ...options.about, jobId });
     const key = await answerKey(model, volume);
     const kept = key === undefined ? undefined : cache.get(key);
-    const asked = kept ? { ...FROM_CACHE, outcome: kept } : await ask(asking, { model, volume, options, about });
+    const asked = kept
+      ? { ...FROM_CACHE, outcome: kept }
+      : await ask(asking, { model, volume, options, about });
     const { outcome } = asked;
     const receivedAtMs = clock.now();
     const decodedFrom = clock.elapsed();
@@ -159,8 +153,15 @@ export function createInference(settings: InferenceSettings, system: InferenceSy
     findings.layers.forEach(counted);
     for (const note of notes) log.warn("inference.noted", { ...about, reason: told(note) });
     const decodeMs = clock.elapsed() - decodedFrom;
-    const timings = { ...asked.timings, decodeMs, bytesReceived, ...(kept ? { cached: 1 } : { attempts: n }) };
-    const elapsedMs = Math.round(asked.timings.queuedMs + asked.timings.sendMs + asked.timings.serverMs + decodeMs);
+    const timings = {
+      ...asked.timings,
+      decodeMs,
+      bytesReceived,
+      ...(kept ? { cached: 1 } : { attempts: n }),
+    };
+    const elapsedMs = Math.round(
+      asked.timings.queuedMs + asked.timings.sendMs + asked.timings.serverMs + decodeMs,
+    );
     log.info(kept ? "inference.cached" : "inference.done", { ...about, bytes: bytesReceived, elapsedMs });
     const received = outcome.reply.bytes;
     if (key !== undefined) cache.put(key, outcome, received.length);
@@ -177,7 +178,11 @@ export function createInference(settings: InferenceSettings, system: InferenceSy
       using turn = await turns.begin(request.pathMs);
       const startedAt = clock.elapsed();
       queuedMs ??= startedAt - queuedAt;
-      log.info("inference.started", { ...about, bytes: asking.bytes, waitMs: Math.round(startedAt - queuedAt) });
+      log.info("inference.started", {
+        ...about,
+        bytes: asking.bytes,
+        waitMs: Math.round(startedAt - queuedAt),
+      });
       const onSent = (): void => turn[Symbol.dispose]();
       const outcome = await asking.send({ signal, url: servers.get(replica)!, onSent });
       if (outcome.kind === "busy") throw new Busy(model.name, outcome.status, outcome.retryAfterMs);
@@ -187,7 +192,10 @@ export function createInference(settings: InferenceSettings, system: InferenceSy
     learnt = learn(learnt, { model: model.name, voxels }, tookMs);
     const { sendMs, serverMs, bytesSent } = outcome;
     const which = model.replicas.length > 0 ? { replica: Number(replica.split(" ")[1]) } : {};
-    return { outcome, timings: { queuedMs: queuedMs ?? 0, sendMs, serverMs, bytesSent, attempts: 0, ...which } };
+    return {
+      outcome,
+      timings: { queuedMs: queuedMs ?? 0, sendMs, serverMs, bytesSent, attempts: 0, ...which },
+    };
   }
 
   /** What is wrong with an answer itself is told with the answer. */

@@ -25,7 +25,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ops: ["base", "dicom", "ledger"],
 
   config: ["base", "dicom", "routing", "inference", "segmentation", "ops"],
-  "stages.ts": ["base", "dicom", "ledger", ...STAGES],
+  "work-ahead.ts": ["base", "dicom", "ledger", "intake", "routing", "volume"],
+  "stages.ts": ["base", "dicom", "ledger", ...STAGES, "work-ahead.ts"],
   pipeline: ["base", "dicom", "ledger", ...STAGES, "stages.ts"],
   "picture.ts": ["base", "dicom", "ledger", "intake", "delivery", "segmentation", "volume"],
   "worker-modules.ts": ["base", "delivery", "inference", "segmentation", "volume"],

@@ -156,13 +156,28 @@ function settingsOf({ models, slots }: Scenario, ports: Input["ports"]): Inferen
       expectMs: serviceMs,
       needs: needs === undefined ? {} : { [needs]: { crop, otherwise: "skip" as const } },
       cache: false,
+      headers: {},
+      params: {},
       deadlineMs: 600_000,
+      lingerMs: 0,
       attempts: 1,
-      request: { format: "nifti", compression: "none", level: 1, body: { kind: "raw" } },
-      response: { as: "labelmap", maxBytes: 2 ** 30 },
+      request: {
+        format: "nifti",
+        compression: "none",
+        level: 1,
+        layout: "ZYX",
+        orientation: "native",
+        body: { kind: "raw" },
+      },
+      transport: { kind: "sync" },
+      statuses: { ok: [], busy: [] },
+      response: { as: "labelmap", unwrap: [], echoes: {}, maxBytes: 2 ** 30 },
+      limits: { ratio: 1100, retryAfterMs: 60_000 },
+      origins: [],
+      urlMap: {},
       segments: new Map([[1, { label: "Found" }]]),
     } as const;
     return [name, model] as const;
   });
-  return { models: new Map(entries), slots: { gpu: { places: slots, stat: 0 } } };
+  return { secrets: {}, models: new Map(entries), slots: { gpu: { places: slots, stat: 0 } } };
 }

@@ -10,7 +10,6 @@
  */
 import type { Clock } from "../base/clock.ts";
 import { Lane } from "../base/lane.ts";
-import type { Body } from "./request.ts";
 
 const WAIT_MS = 1000;
 
@@ -39,15 +38,4 @@ export class Turns {
     await begun.promise;
     return { [Symbol.dispose]: () => sent.resolve() };
   }
-}
-
-/** The same body, whose last piece ends the turn. */
-export function endingTurn(body: Body, turn: Disposable): Body {
-  return {
-    ...body,
-    *chunks() {
-      yield* body.chunks();
-      turn[Symbol.dispose]();
-    },
-  };
 }

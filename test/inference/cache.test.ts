@@ -9,7 +9,7 @@ const options = { signal: never, priority: 0 };
 async function ask(parts: Setup, name: string, study: string | undefined, change = 0): Promise<number> {
   const volume = smallVolume();
   volume.voxels[7]! += change;
-  using prepared = parts.inference.prepare(volume, study);
+  using prepared = parts.inference.prepare(volume, study === undefined ? {} : { study });
   const { findings, timings } = await parts.inference.infer(name, prepared, options);
   expect(findings.layers[0]).toEqual(labelled);
   return timings.attempts;

@@ -44,6 +44,8 @@ function stateOfNeed(run: RunRecord | undefined, crops: boolean, hasFindings: ()
     case "failed":
     case "quarantined":
       return { kind: "missing", why: run.state === "failed" ? "failed" : "was quarantined" };
+    case "discarded":
+      return { kind: "missing", why: "was given up" };
   }
 }
 

@@ -15,6 +15,7 @@ import { TRANSFER_SYNTAX } from "../dicom/constants.ts";
 import type { InstanceUid } from "../dicom/uid.ts";
 import { isNative, type PixelFormat } from "./decode.ts";
 import type { decodeFrames, FrameJob, FramesJob } from "./decode-frames.ts";
+import { batchesOf, inParallel } from "./in-parallel.ts";
 import { isWhole, NO_RANGE, type Range, union, wholeVoxels } from "./pixels.ts";
 import type { Image, ImageFault, ImageFile, ImageFrame, ImageRead, readImages } from "./read-image.ts";
 import { type Arranged, arrange, type SliceFacts, type StackFault, type StackPolicy } from "./slices.ts";
@@ -250,34 +251,6 @@ async function attempt<Input, Output>(
     if (!(error instanceof NodeError && FAULTS_OF_THE_FILE.has(error.code))) throw error;
     return { kind: "rejected", reason: "undecodable", detail: error.message, ...(at && { at }) };
   }
-}
-
-/**
- * Runs work for every item, as many at once as keep all threads busy without filling the pool's queue. Stops taking
- * items when one says false or throws; what runs then is waited for, as it may still write to shared memory.
- */
-async function inParallel<Item>(
-  items: Iterable<Item>,
-  { pool }: System,
-  run: (item: Item) => Promise<boolean>,
-): Promise<void> {
-  const rest = shared(items);
-  const lanes = Array.from({ length: 2 * pool.size }, async () => {
-    for (const item of rest) if (!(await run(item))) return;
-  });
-  const failed = (await Promise.allSettled(lanes)).find(({ status }) => status === "rejected");
-  if (failed?.status === "rejected") throw failed.reason;
-}
-
-/** Leaving any loop over a generator ends it for all. */
-function* shared<Item>(items: Iterable<Item>): Generator<Item, undefined> {
-  yield* items;
-}
-
-function batchesOf<Item>(items: readonly Item[], size: number): Item[][] {
-  const batches: Item[][] = [];
-  for (let at = 0; at < items.length; at += size) batches.push(items.slice(at, at + size));
-  return batches;
 }
 
 export function sourceOf(stack: readonly Slice[], slices: readonly number[] | undefined): Source {

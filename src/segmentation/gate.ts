@@ -3,7 +3,8 @@
  *
  * Identity: the header that lends its patient belongs to the series that the label map was made from. Geometry:
  * the label map lies on the source's own grid; it is never shifted or resampled here. Labels: each means
- * something, and stands in one layer. Not empty: a map without a label is an answer, "no finding", not an object.
+ * something, and stands in one layer. Size: what would fill disks and archives is the image itself, sent back as its
+ * label map. Not empty: a map without a label is an answer, "no finding", not an object.
  */
 import { type DataSet, numberOf, stringOf } from "../dicom/data-set.ts";
 import { tagOf } from "../dicom/dictionary.ts";
@@ -18,6 +19,8 @@ import type { Segments } from "./segment.ts";
 /** How far a corner may lie from where the source has it, in voxels: half a voxel is a shift. */
 const CORNER_WITHIN_VOXELS = 0.1;
 const LABELS_TOLD = 10;
+/** Of all objects, one bit for a pixel: 40 labels on each of 600 slices are 24,000 frames. */
+const LARGEST = { frames: 100_000, bytes: 4_000_000_000 } as const;
 
 export interface GateInput {
   readonly source: Source;
@@ -51,6 +54,8 @@ export function gate(input: GateInput): Passed {
   const layers = found.map((presence) => onSlices(presence, (k) => images.has(k)));
   const lostVoxels = source.slices ? countLost(findings, images) : 0;
   if (layers.every(({ size }) => size === 0)) return { kind: "no-finding" };
+  const excess = tooLarge(layers, columns * rows);
+  if (excess) return excess;
   const meant = meanings(layers, input);
   return "kind" in meant ? meant : { kind: "pass", layers, lostVoxels, ...meant };
 }
@@ -102,15 +107,29 @@ function otherGrid({ source, sourceHeader, findings }: GateInput): Refused | und
       );
 }
 
+/** Counted before a frame is made: noise has a frame for nearly every label on nearly every slice. */
+function tooLarge(layers: readonly Presence[], pixelsPerSlice: number): Refused | undefined {
+  const held = layers.flatMap((presence) => [...presence.values()]);
+  const frames = held.reduce((sum, slices) => sum + slices.length, 0);
+  const bytes = Math.ceil(pixelsPerSlice / 8);
+  if (frames <= LARGEST.frames && frames * bytes <= LARGEST.bytes) return undefined;
+  return refused(
+    "too-large",
+    `${held.length} labels need ${frames} frames of ${bytes} bytes: ${LARGEST.frames} frames and ${LARGEST.bytes} bytes allowed`,
+  );
+}
+
 function meanings(
   layers: readonly Presence[],
   { segments, findings, onUnknownLabel }: GateInput,
 ): Pick<Extract<Passed, { kind: "pass" }>, "segments" | "unknown"> | Refused {
   const values = layers.flatMap((presence) => [...presence.keys()]);
-  const repeated = values.filter((value, at) => values.indexOf(value) !== at);
-  if (repeated.length > 0)
+  const distinct = new Set(values);
+  if (distinct.size < values.length) {
+    const repeated = values.filter((value, at) => values.indexOf(value) !== at);
     return refused("repeated-label", `in several layers stands label ${told(repeated)}`);
-  const found = new Set([...values, ...(findings.probabilities?.keys() ?? [])]);
+  }
+  const found = new Set([...distinct, ...(findings.probabilities?.keys() ?? [])]);
   const known = new Map(segments);
   const unknown: number[] = [];
   const undefinedOnes: number[] = [];

@@ -111,3 +111,14 @@ test("a probability map of another size is another grid, and one of an unknown l
   expect(verdict({ findings: of(9, 432) })).toBe("unknown-label: no segment is defined for label 9");
   expect(verdict({ findings: of(0, 432) })).toBe("pass");
 });
+
+test("an image sent back as its label map is too large: the frames of all its values are counted, not made", () => {
+  const noise = stack({ columns: 41, rows: 40, slices: 62, orientation: AXIAL, step: [0, 0, 2] });
+  const each = labelMap(noise, (i, j) => 1 + i + 41 * j, 16);
+  const passed = gate({ ...inputFor(noise, each), onUnknownLabel: "generic", segments: new Map() });
+  expect(passed).toEqual({
+    kind: "refused",
+    reason: "too-large",
+    detail: "1640 labels need 101680 frames of 205 bytes: 100000 frames and 4000000000 bytes allowed",
+  });
+});

@@ -21,10 +21,14 @@ export class Outbox implements AsyncDisposable {
 
   static async open(folder: string): Promise<Outbox> {
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    for (const name of await readdir(folder)) {
-      if (name.endsWith(PART)) await unlink(join(folder, name)); // of a process that died
-    }
-    return new Outbox(folder, await open(folder));
+    const outbox = new Outbox(folder, await open(folder));
+    await outbox.#removeParts(""); // of a process that died
+    return outbox;
+  }
+
+  async #removeParts(beginning: string): Promise<void> {
+    for (const name of await readdir(this.#folder))
+      if (name.startsWith(beginning) && name.endsWith(PART)) await unlink(join(this.#folder, name));
   }
 
   /** @param file  name of a result in this folder */
@@ -36,16 +40,22 @@ export class Outbox implements AsyncDisposable {
    * @param write  makes and syncs files whose names are those it returns with ".part" behind them, each beginning
    *               with the prefix it is given; or makes none
    * @returns      what `write` returned; its files are durable now
+   * @throws       what `write` throws; the halves of files are removed, lest a full disk stays full of them
    */
   async put<T extends { readonly kind: string; readonly objects?: readonly { readonly name: string }[] }>(
     run: RunId,
     write: (prefix: string) => Promise<T>,
   ): Promise<T> {
-    const written = await write(join(this.#folder, run));
-    if (!written.objects) return written;
-    for (const { name } of written.objects) await rename(this.pathOf(name) + PART, this.pathOf(name));
-    await this.#handle.sync();
-    return written;
+    try {
+      const written = await write(join(this.#folder, run));
+      if (!written.objects) return written;
+      for (const { name } of written.objects) await rename(this.pathOf(name) + PART, this.pathOf(name));
+      await this.#handle.sync();
+      return written;
+    } catch (error) {
+      await this.#removeParts(`${run}.`).catch(() => {}); // the next try overwrites what stays
+      throw error;
+    }
   }
 
   /** What a model measured, as JSON; it lies beside the results of the run and is sent nowhere. */

@@ -1,6 +1,6 @@
 /** A run: volume, model, findings, SEG; the SEG lies in the outbox before the job ends. */
 import { NodeError } from "../base/errors.ts";
-import { formFor, objectsOf } from "../delivery/forms.ts";
+import { FALL_BACK, formFor, objectsOf } from "../delivery/forms.ts";
 import { type Answer, AnswerRefused } from "../inference/dispatch.ts";
 import type { Db, Job } from "../ledger/port.ts";
 import type { ResultRecord, RunRecord } from "../ledger/records.ts";
@@ -132,11 +132,26 @@ async function segmented(
         bytes,
         elapsedMs,
       });
+    sayReplaced(run, made.objects, { stages, log });
     const results = made.objects.map((object) => resultOf(run, object));
     return { state: "done", results, timings: { ...answer.timings, encodeMs: elapsedMs } };
   } catch (error) {
     if (!(error instanceof NodeError && error.code === "SEG_INVALID")) throw error;
     return quarantined(error.code, error.message);
+  }
+}
+
+/** Of labels no FRACTIONAL object can be made; who wants one gets what stands for it. */
+function sayReplaced(
+  run: RunRecord,
+  objects: readonly SegFile[],
+  { stages, log }: Pick<PipelineParts, "stages" | "log">,
+): void {
+  for (const destination of run.destinations) {
+    const form = stages.destinations.get(destination)?.segmentation.as;
+    if (form === undefined || objects.some((object) => object.form === form)) continue;
+    const reason = `the model keeps no probabilities; ${FALL_BACK.toUpperCase()} goes`;
+    log.warn("segmentation.form-replaced", { ...about(run), destination, form, reason });
   }
 }
 

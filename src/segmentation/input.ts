@@ -67,7 +67,6 @@ export interface Refused {
     | "other-grid"
     | "unknown-label"
     | "repeated-label"
-    | "no-probabilities"
     | "class-not-allowed"
     | "other-reference"
     | "too-large";

@@ -33,7 +33,7 @@ const BINARY: Wanted = { form: "binary", compression: "none" };
 
 /**
  * @param wanted  the ways in which destinations want the result; each makes one object or more, and BINARY and the
- *                native file beside a compressed one are always made
+ *                native file beside a compressed one are always made; no FRACTIONAL one of labels alone
  * @throws        NodeError SEG_INVALID if what came out is no conformant object
  */
 export function encodeSegmentation(given: SegInput, wanted: readonly Wanted[]): Encoded {
@@ -43,6 +43,7 @@ export function encodeSegmentation(given: SegInput, wanted: readonly Wanted[]): 
   const lineage = { lostVoxels: passed.lostVoxels, layersMeet: doLayersMeet(input.findings) };
   const objects: EncodedObject[] = [];
   for (const [form, ways] of Map.groupBy([BINARY, ...wanted], (one) => one.form)) {
+    if (form === "fractional" && !input.findings.probabilities) continue;
     const plans = plansOf(form, input, passed.layers);
     if ("kind" in plans) return plans;
     const identities = identitiesOf(input, plans);
@@ -66,8 +67,6 @@ export function encodeSegmentation(given: SegInput, wanted: readonly Wanted[]): 
 function plansOf(form: Form, input: SegInput, layers: readonly Presence[]): readonly Plan[] | Refused {
   const [columns, rows] = input.findings.grid.size;
   const found = form === "fractional" ? probable(input) : layers;
-  if (!found)
-    return { kind: "refused", reason: "no-probabilities", detail: "the model answered with labels alone" };
   const plans = planObjects(form, described(found, input), columns * rows);
   const large = plans.find((plan) => isTooLarge(plan, columns * rows));
   if (!large) return plans;
@@ -87,21 +86,19 @@ function described(layers: readonly Presence[], { segments, absentSegments }: Se
   return layers.with(first, new Map(all.sort(([a], [b]) => a - b)));
 }
 
-function probable({ findings, source }: SegInput): readonly Presence[] | undefined {
-  const { grid, probabilities } = findings;
+function probable({ findings, source }: SegInput): readonly Presence[] {
+  const { grid, probabilities = new Map<number, Uint8Array>() } = findings;
   const images = imagesBySlice(source);
-  return (
-    probabilities && [
-      new Map(
-        [...probabilities]
-          .filter(([value]) => value !== 0)
-          .sort(([a], [b]) => a - b)
-          .map(([value, bytes]) => [value, findProbable(bytes, grid.size[0] * grid.size[1])] as const)
-          .map(([value, slices]) => [value, slices.filter((k) => images.has(k))] as const)
-          .filter(([, slices]) => slices.length > 0),
-      ),
-    ]
-  );
+  return [
+    new Map(
+      [...probabilities]
+        .filter(([value]) => value !== 0)
+        .sort(([a], [b]) => a - b)
+        .map(([value, bytes]) => [value, findProbable(bytes, grid.size[0] * grid.size[1])] as const)
+        .map(([value, slices]) => [value, slices.filter((k) => images.has(k))] as const)
+        .filter(([, slices]) => slices.length > 0),
+    ),
+  ];
 }
 
 function dataSetOf(input: SegInput, plan: Plan, identity: Identity, lineage: Lineage): DataSet {

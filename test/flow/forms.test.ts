@@ -134,3 +134,21 @@ testWithDcmtk("the same probabilities go as BINARY where that is wanted", async 
   expect(seg.type).toBe("BINARY");
   expect(found(seg)).toEqual(voxels);
 });
+
+testWithDcmtk(
+  "a model that answers with labels goes as BINARY to who wants FRACTIONAL, and that is said",
+  async () => {
+    const { seg, journal } = await arrived([], ", segmentation: { as: fractional }");
+    expect(seg.type).toBe("BINARY");
+    expect(found(seg)).toEqual(voxels);
+    expect(journal.of("segmentation.form-replaced")).toMatchObject([
+      {
+        model: "bone",
+        destination: "pacs",
+        form: "fractional",
+        reason: "the model keeps no probabilities; BINARY goes",
+      },
+    ]);
+    expect(journal.of("run.quarantined")).toEqual([]);
+  },
+);

@@ -271,8 +271,9 @@ test("fractions of 0 and 1 are shown by OHIF's reader as labels", async () => {
   expectSame(await readByCornerstone3D(file, ohifSlices(series)), map.labels);
 });
 
-test("a FRACTIONAL object of a model that answers with labels is refused by name", () => {
-  expect(encodeSegmentation(input, [BINARY, FRACTIONAL])).toMatchObject({ reason: "no-probabilities" });
+test("no FRACTIONAL object is made of a model that answers with labels; its others are", () => {
+  const encoded = encodeSegmentation(input, [FRACTIONAL, LABELMAP]);
+  expect(encoded).toMatchObject({ kind: "seg", objects: [{ form: "binary" }, { form: "labelmap" }] });
 });
 
 test("RLE of single bits is not written: readers do not agree on it", () => {

@@ -32,7 +32,7 @@ export function dimensions(form: Form, organizationUid: Uid): KeywordRecord {
 /** What all frames share: orientation and measures. */
 export function sharedGroups(source: Source): KeywordRecord {
   const spacing = evenSpacing(source);
-  const thickness = Number.isFinite(Number(source.sliceThickness)) ? source.sliceThickness : undefined;
+  const thickness = isLength(source.sliceThickness) ? source.sliceThickness : undefined;
   return {
     PlaneOrientationSequence: [{ ImageOrientationPatient: source.orientation.map(decimal) }],
     PixelMeasuresSequence: [
@@ -105,6 +105,11 @@ function derivation({ sopClassUid, sopInstanceUid, frameNumber }: SourceFrame): 
     ],
     DerivationCodeSequence: [codeItem(CODE.SEGMENTATION)],
   };
+}
+
+/** Some sources write 0 for a thickness that they do not know. */
+function isLength(text = ""): boolean {
+  return Number.isFinite(Number(text)) && Number(text) > 0;
 }
 
 const DECIMAL_STRING = 16;

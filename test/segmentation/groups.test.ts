@@ -37,11 +37,14 @@ test("uneven slices and a single slice have no spacing between slices", () => {
   expect(measures(single)).toMatchObject({ SpacingBetweenSlices: undefined });
 });
 
-test("a thickness that is no number is left out", () => {
-  const series = stack({ ...size, slices: 2, orientation: AXIAL, step: [0, 0, 2] });
-  const source = { ...series.source, sliceThickness: "1.5 mm" };
-  expect(measures({ ...series, source })).toMatchObject({ SliceThickness: undefined });
-});
+test.each(["1.5 mm", "0", "-1.25", "1e999", ""])(
+  "a thickness of %j, which is none, is left out",
+  (sliceThickness) => {
+    const series = stack({ ...size, slices: 2, orientation: AXIAL, step: [0, 0, 2] });
+    const source = { ...series.source, sliceThickness };
+    expect(measures({ ...series, source })).toMatchObject({ SliceThickness: undefined });
+  },
+);
 
 // Devices have been seen to write more than the 16 characters of a decimal string.
 test("the source's own text is repeated, and only what is too long is written anew", () => {

@@ -128,7 +128,7 @@ function image({ input, plan, moment, ...lineage }: HeaderInput): KeywordRecord 
     ContentTime: moment.time,
     ContentLabel: codeString(model.name, "SEGMENTATION"),
     ContentDescription: longString(`${findings.resampledFrom ? "Resampled: " : ""}${labels}`),
-    ContentCreatorName: `${personName(model.name)}^AI`,
+    ContentCreatorName: personName(model.name, "AI"),
     DerivationDescription: derivationDescription(plan, input, lineage),
     LossyImageCompression: isLossy ? "01" : "00",
     ...(isLossy ? lossyDetails(sourceHeader) : {}),

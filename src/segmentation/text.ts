@@ -30,9 +30,9 @@ export function codeString(text: string, otherwise: string): string {
   return short === "" ? otherwise : short;
 }
 
-/** PN: the whole name as its first component; the delimiters ^ and = are taken out. */
-export function personName(text: string): string {
-  return clean(text.replace(/[\^=]/g, " "), LONG_STRING);
+/** PN of 64 characters, delimiters included: the family name is cut to leave room; in it ^ and = are taken out. */
+export function personName(family: string, given: string): string {
+  return `${clean(family.replace(/[\^=]/g, " "), LONG_STRING - given.length - 1)}^${given}`;
 }
 
 /**

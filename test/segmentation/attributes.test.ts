@@ -79,6 +79,13 @@ test("the content is named after model and segments", () => {
   expect(found).toEqual(["1", "MANDIBLE", "Mandible, Maxilla, Airway", "mandible^AI"]);
 });
 
+test("the longest names that a config takes fit", () => {
+  const long = { name: "m".repeat(63), version: "v".repeat(64) };
+  const named = dataSetOf({ model: long });
+  expect(textAt(named, "00700084")).toBe(`${"m".repeat(61)}^AI`);
+  expect(textAt(named, "0008103e")).toHaveLength(64);
+});
+
 test("the equipment is the product, and scanner and model contributed", () => {
   const found = ["00080070", "00081090", "00181000", "00181020"].map((tag) => textAt(dataSet, tag));
   expect(found).toEqual(["Isocenter", "Isocenter", "node-1", "0.1.0"]);

@@ -6,7 +6,7 @@ import { run, startStorescp, testWithDcmtk } from "../support/dcmtk.ts";
 import { type Reply, startModelDouble } from "../support/model-double.ts";
 import { writeSeries } from "../support/phantom.ts";
 import { Journal, ONE_SEGMENT, RAW_NIFTI, startRig } from "../support/rig.ts";
-import { readSeg, type SegObject } from "../support/seg-reader.ts";
+import { type Item, readElements, readSeg, type SegObject } from "../support/seg-reader.ts";
 import { send } from "../support/send.ts";
 import { tempFolder } from "../support/temp.ts";
 import { threshold } from "../support/threshold.ts";
@@ -18,6 +18,8 @@ interface Arrived {
   readonly path: string;
   /** Read after DCMTK made Explicit VR Little Endian of it. */
   readonly seg: SegObject;
+  /** Whether its pixels are those of the file that the node made, byte for byte. */
+  readonly isSame: boolean;
   /** What DCMTK says of the transfer syntax it came in. */
   readonly syntax: string;
 }
@@ -61,9 +63,15 @@ async function arrived(
   expect(await run("dcmdrle", [path, decoded])).toMatchObject({ code: 0 });
   expect(await run("dcmconv", ["+te", decoded, explicit])).toMatchObject({ code: 0 });
   const syntax = /=(\w+)/.exec(dump.output)?.[1] ?? dump.output;
-  return { journal, path, syntax, seg: readSeg(await readFile(explicit)) };
+  const seg = readSeg(await readFile(explicit));
+  const made = (await readdir(join(folder.path, "data", "results"))).find((file) =>
+    file.endsWith(`.${seg.type.toLowerCase()}1.dcm`),
+  );
+  const sent = readElements(await readFile(join(folder.path, "data", "results", made ?? "none")));
+  return { journal, path, syntax, seg, isSame: pixelsOf(sent).equals(pixelsOf(seg.dataSet)) };
 }
 
+const pixelsOf = (dataSet: Item): Buffer => Buffer.from(dataSet["7fe00010"]?.bytes ?? []);
 const found = (seg: SegObject): readonly number[] =>
   seg.frames.map(({ pixels }) => [...pixels].reduce((sum, pixel) => sum + pixel, 0));
 const binary = testWithDcmtk === test ? await arrived([], "") : undefined;
@@ -73,12 +81,14 @@ const voxels = binary ? found(binary.seg) : [];
 testWithDcmtk("BINARY goes as Explicit VR to who takes it", () => {
   expect(binary?.syntax).toBe("LittleEndianExplicit");
   expect(binary?.seg.type).toBe("BINARY");
+  expect(binary?.isSame).toBe(true);
   expect(voxels.every((count) => count > 20)).toBe(true);
 });
 
 testWithDcmtk("a PACS that takes Implicit VR only gets the same object in Implicit VR", async () => {
-  const { syntax, seg, journal } = await arrived(["+xi"], "");
+  const { syntax, seg, isSame, journal } = await arrived(["+xi"], "");
   expect(syntax).toBe("LittleEndianImplicit");
+  expect(isSame).toBe(true);
   expect(found(seg)).toEqual(voxels);
   expect(journal.of("delivery.done")).toMatchObject([
     { form: "binary", transferSyntaxUid: "1.2.840.10008.1.2" },
@@ -107,7 +117,11 @@ testWithDcmtk("a PACS that takes LABELMAP but not RLE gets it uncompressed", asy
 });
 
 testWithDcmtk("a PACS that takes RLE gets the label map compressed, and DCMTK can decode it", async () => {
-  const { syntax, seg } = await arrived(["-pm", "+xr"], ", segmentation: { as: labelmap, compression: rle }");
+  const { syntax, seg, isSame } = await arrived(
+    ["-pm", "+xr"],
+    ", segmentation: { as: labelmap, compression: rle }",
+  );
+  expect(isSame).toBe(true);
   expect([syntax, seg.type]).toEqual(["RLELossless", "LABELMAP"]);
   expect(found(seg)).toEqual(voxels);
 });

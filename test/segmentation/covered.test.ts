@@ -209,6 +209,7 @@ const CASES: Readonly<Record<number, Readonly<Record<string, readonly string[]>>
     ],
   },
   34: {
+    "../flow/forms.test.ts": ["BINARY goes as Explicit VR to who takes it"],
     "store.test.ts": ["the object comes back from storescp with the same pixels and the same description"],
   },
 };

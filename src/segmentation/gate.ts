@@ -53,7 +53,14 @@ export function gate(input: GateInput): Passed {
   const found = findings.layers.map((labels) => findLabels(labels, columns * rows));
   const layers = found.map((presence) => onSlices(presence, (k) => images.has(k)));
   const lostVoxels = source.slices ? countLost(findings, images) : 0;
-  if (layers.every(({ size }) => size === 0)) return { kind: "no-finding" };
+  if (layers.every(({ size }) => size === 0)) {
+    return lostVoxels === 0
+      ? { kind: "no-finding" }
+      : refused(
+          "other-grid",
+          `all ${lostVoxels} labelled voxels lie on slices that are missing in the series`,
+        );
+  }
   const excess = tooLarge(layers, columns * rows);
   if (excess) return excess;
   const meant = meanings(layers, input);

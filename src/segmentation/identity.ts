@@ -24,8 +24,15 @@ export interface Identity {
 /** Raised whenever the same input is written in another way: same UID means same bytes. */
 const WRITING = "2";
 
-/** @param plans  all objects of one form */
-export function identitiesOf(input: SegInput, plans: readonly Plan[]): ReadonlyMap<Plan, Identity> {
+/**
+ * @param plans       all objects of one form
+ * @param lostVoxels  of which the object tells how many there are
+ */
+export function identitiesOf(
+  input: SegInput,
+  plans: readonly Plan[],
+  lostVoxels: number,
+): ReadonlyMap<Plan, Identity> {
   const instances = input.allInstances.map(({ sopInstanceUid }) => sopInstanceUid);
   const made = [
     WRITING,
@@ -38,6 +45,7 @@ export function identitiesOf(input: SegInput, plans: readonly Plan[]): ReadonlyM
     mapping(input, plans),
     (input.findings.resampledFrom ?? []).join("\\"),
     JSON.stringify(input.reduction ?? {}, ["reduce", "threshold"]),
+    String(lostVoxels),
   ];
   return new Map(
     plans.map((plan) => {

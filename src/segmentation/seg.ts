@@ -46,7 +46,7 @@ export function encodeSegmentation(given: SegInput, wanted: readonly Wanted[]): 
     if (form === "fractional" && !input.findings.probabilities) continue;
     const plans = plansOf(form, input, passed.layers);
     if ("kind" in plans) return plans;
-    const identities = identitiesOf(input, plans);
+    const identities = identitiesOf(input, plans, passed.lostVoxels);
     for (const plan of plans) {
       const identity = identities.get(plan)!;
       const dataSet = dataSetOf(input, plan, identity, lineage);

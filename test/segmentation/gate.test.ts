@@ -122,3 +122,13 @@ test("an image sent back as its label map is too large: the frames of all its va
     detail: "1640 labels need 101680 frames of 205 bytes: 100000 frames and 4000000000 bytes allowed",
   });
 });
+
+test("labels on missing slices alone are no finding that may pass", () => {
+  const frames = series.source.frames.toSpliced(2, 1);
+  const source = { ...series.source, frames, slices: [0, 1, 3] };
+  const on = (slice: number) => findingsOf(labelMap(series, (i, _, k) => (i < 2 && k === slice ? 1 : 0)));
+  expect(verdict({ source, findings: on(1) })).toBe("pass");
+  expect(verdict({ source, findings: on(2) })).toBe(
+    "other-grid: all 18 labelled voxels lie on slices that are missing in the series",
+  );
+});

@@ -88,6 +88,18 @@ test("another meaning or colour of a label makes another object", () => {
   expect(new Set([before.sop, ...sops]).size).toBe(7);
 });
 
+test("more labels on missing slices, which the object counts, make another object", () => {
+  const source = { ...series.source, frames: series.source.frames.toSpliced(2, 1), slices: [0, 1, 3, 4] };
+  const on = (columns: number) => {
+    const lost = labelMap(series, (i, j, k) =>
+      k === 2 ? Number(i < columns) : map.labels[i + 20 * (j + 18 * k)]!,
+    );
+    return uidsOf({ ...input, source, findings: findingsOf(lost) }).sop;
+  };
+  expect(on(3)).toBe(on(3));
+  expect(on(3)).not.toBe(on(4));
+});
+
 test("another model tracks other things", () => {
   const after = uidsOf({ ...input, model: { name: "teeth", version: "1.2.0" } });
   expect(after.tracking.filter((uid) => before.tracking.includes(uid))).toEqual([]);

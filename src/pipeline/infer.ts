@@ -80,9 +80,10 @@ async function inferred(
   try {
     const answer = await prepared.infer(run, options);
     await wakeDependents(run, parts);
-    if (answer.measurements !== undefined) await parts.outbox.keepMeasurements(run.id, answer.measurements);
     const ended = await segmented(run, prepared, answer, parts);
-    if (ended.state === "quarantined") await keep(run, answer.received, parts);
+    const { received, measurements } = answer;
+    if (ended.state === "quarantined") await keep(run, received, parts);
+    else if (measurements !== undefined) await parts.outbox.keepMeasurements(run.id, measurements);
     return ended;
   } catch (error) {
     if (!(error instanceof AnswerRefused)) throw error;

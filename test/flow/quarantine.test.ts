@@ -88,6 +88,21 @@ test.each([
   expect(rig.pacs.stored).toEqual([]);
 });
 
+test("of an answer that may not leave no measurements stay among the results either", async () => {
+  await using model = await startModelDouble(({ body }) =>
+    changed(body, (answer) =>
+      Buffer.from(JSON.stringify({ mask: empty(answer).toString("base64"), measured: { ml: 0 } })),
+    ),
+  );
+  const rest = `onEmpty: quarantine, request: { format: nifti, compression: none, body: raw },
+    response: { unwrap: [{ pointer: /mask }, base64], measurements: [{ pointer: /measured }] }, ${ONE_SEGMENT}`;
+  await using rig = await stage({ models: { bone: { url: model.origin, rest } } });
+  await send(rig.paths, rig.port);
+  const [quarantined] = await rig.journal.said("run.quarantined");
+  expect(quarantined).toMatchObject({ code: "SEG_EMPTY" });
+  expect(await readdir(join(rig.folder, "data", "results"))).toEqual([]);
+});
+
 test("of four models at once one fails: three SEGs, each in a series with its own number", async () => {
   await using bad = await startModelDouble(({ body }) => changed(body, shifted));
   await using good = await startModelDouble(({ body }) => threshold(body, ABOVE));

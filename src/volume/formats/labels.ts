@@ -40,7 +40,7 @@ export function labelsOf(
   if (unknown.length > 0 && onUnknownLabel === "refuse") {
     throw new NodeError(
       "LABEL_UNKNOWN",
-      `Label map with labels that are no segments of the model: ${listed(unknown)}`,
+      `Label map with labels that are no segments of the model: ${listed(unknown)}; name them in segments, or set onUnknownLabel: generic`,
     );
   }
   return { labels: place(values, image, sampling, Math.max(0, ...known, ...unknown)), unknown };

@@ -174,7 +174,9 @@ test("every flaw is counted, in runs too", () => {
 test("a label the model has no segment for is refused by its value", () => {
   const error = failureOf(nifti(), { grid: oblique, labels: allLabels.filter((n) => n !== 12 && n !== 40) });
   expect(error.code).toBe("LABEL_UNKNOWN");
-  expect(error.message).toContain("the model: 12, 40");
+  expect(error.message).toBe(
+    "Label map with labels that are no segments of the model: 12, 40; name them in segments, or set onUnknownLabel: generic",
+  );
 });
 
 test("a label without a segment is kept where the config has a meaning for it, and said", () => {

@@ -110,9 +110,7 @@ function dataOf(file: Packed, isZipped: boolean, header: ImageHeader): Uint8Arra
   const stored = offset + (encoding === "raw" ? wanted : withOverhead(wanted));
   const bytes = file.content(isZipped ? withOverhead(stored) : stored);
   const rest = (isZipped ? inflate(bytes, "gzip", stored) : bytes).subarray(offset);
-  const exact = header.format === "npy";
-  const data =
-    encoding === "raw" ? rest.subarray(0, exact ? rest.length : wanted) : inflate(rest, encoding, wanted);
+  const data = encoding === "raw" ? rest : inflate(rest, encoding, wanted);
   if (data.length !== wanted) throw wrongSize(header, data.length, wanted);
   return data;
 }

@@ -306,6 +306,12 @@ test("a file cut in its header or in its voxels is refused", () => {
   }
 });
 
+test("numbers of another type than the header says are refused by their length: half of them would be a label map", () => {
+  const wide = Buffer.concat([nifti().subarray(0, 352), new Uint8Array(Uint16Array.from(labelled).buffer)]);
+  expect(failureOf(wide).message).toBe("NIfTI of 5×4×3 uint8 has 120 bytes instead of 60");
+  expect(failureOf(gzipSync(wide)).code).toBe("MODEL_ANSWER_INVALID");
+});
+
 test("a gzip cut anywhere is refused", () => {
   const file = gzipSync(nifti());
   for (let length = 0; length < file.length; length += 3) {

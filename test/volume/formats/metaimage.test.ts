@@ -128,8 +128,10 @@ test.each([
   expect(() => readLabelMap(mha(change), expected)).toThrow(reason);
 });
 
-test("data cut short, and a bomb, are refused", () => {
+test("data cut short, too long, and a bomb, are refused", () => {
   expect(() => readLabelMap(mha({}, labels.subarray(1)), expected)).toThrow("ends after 23 of 24 bytes");
+  const more = Buffer.concat([labels, labels]);
+  expect(() => readLabelMap(mha({}, more), expected)).toThrow("has 48 bytes instead of 24");
   const bomb = deflateSync(new Uint8Array(100_000_000));
   expect(() => readLabelMap(mha({ CompressedData: "True" }, bomb), expected)).toThrow(
     "more than the 24 bytes",

@@ -138,8 +138,10 @@ test("the same field twice is refused: two readers could choose differently", ()
   expect(() => readLabelMap(nrrd({ Encoding: "gzip" }), expected)).toThrow("twice");
 });
 
-test("data cut short, or inflating to more than the sizes say, are refused", () => {
+test("data cut short, too long, or inflating to more than the sizes say, are refused", () => {
   expect(() => readLabelMap(nrrd({}, labels.subarray(1)), expected)).toThrow("ends after 23 of 24 bytes");
+  const more = Buffer.concat([labels, labels]);
+  expect(() => readLabelMap(nrrd({}, more), expected)).toThrow("has 48 bytes instead of 24");
   const bomb = gzipSync(new Uint8Array(100_000_000));
   expect(() => readLabelMap(nrrd({ encoding: "gzip" }, bomb), expected)).toThrow("more than the 24 bytes");
 });

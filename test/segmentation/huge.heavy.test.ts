@@ -1,7 +1,6 @@
 /** The largest result that is planned for, in a worker, while the event loop is watched. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { monitorEventLoopDelay } from "node:perf_hooks";
 import { expect, test } from "vitest";
 import { WorkerPool } from "../../src/base/worker-pool.ts";
 import { encodeTask } from "../../src/segmentation/task.ts";
@@ -11,7 +10,11 @@ import { tempFolder } from "../support/temp.ts";
 import { BINARY, LABELMAP_RLE } from "./encoded.ts";
 import { inputFor, labelMap, ranks, slicesOf, stack, writeSeries } from "./series.ts";
 
-const LOOP_BLOCKED_AT_MOST_MS = 100;
+/**
+ * What the thread of the event loop works during the whole encoding; nothing in it can have blocked for longer. Its
+ * own time, not that of a clock: on a busy machine a loop that has nothing to do is late too.
+ */
+const THREAD_BUSY_AT_MOST_MS = 40;
 
 test("600 slices of 401 × 401 with 40 labels come back, and nobody waits for them", {
   timeout: 300_000,
@@ -27,14 +30,13 @@ test("600 slices of 401 × 401 with 40 labels come back, and nobody waits for th
   const job = { ...input, source: { ...input.source, path }, wanted: [BINARY, LABELMAP_RLE], outputPrefix };
   await pool.run(encodeTask, { ...job, findings: { ...job.findings, layers: [] } }).catch(() => {}); // warm
 
-  const delay = monitorEventLoopDelay({ resolution: 5 });
-  delay.enable();
+  const before = process.threadCpuUsage();
   const started = performance.now();
   const made = await pool.run(encodeTask, job);
   const elapsedMs = performance.now() - started;
-  delay.disable();
+  const { user, system } = process.threadCpuUsage(before);
   expect(made).toMatchObject({ kind: "seg", objects: [{ segments: 40, frames: 3800 }, {}, {}] });
-  expect(delay.max / 1e6).toBeLessThan(LOOP_BLOCKED_AT_MOST_MS);
+  expect((user + system) / 1000).toBeLessThan(THREAD_BUSY_AT_MOST_MS);
   expect(elapsedMs).toBeLessThan(60_000); // three files, on a machine that may be busy
 
   const slices = slicesOf(series);

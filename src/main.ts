@@ -57,6 +57,57 @@ program
     exitWith(await tryModel({ model, folder, ...options }, { print, complain }));
   });
 
+const CONFIG = ["-c, --config <file>", "config file of the node", "config/node.yaml"] as const;
+const JSON_OUTPUT = ["--json", "print JSON", false] as const;
+
+interface Looking {
+  readonly config: string;
+  readonly json: boolean;
+}
+
+program
+  .command("studies")
+  .description("list the studies of a node, running or not, the newest first")
+  .option(...CONFIG)
+  .option("-n, --most <number>", "how many at most", positive, 50)
+  .option(...JSON_OUTPUT)
+  .action(async ({ most, ...options }: Looking & { readonly most: number }) => {
+    const { studies } = await import("./commands/studies.ts");
+    exitWith(await studies(most, { ...options, print, complain }));
+  });
+
+for (const [name, description] of [
+  ["show", "what became of a study: by its UID, or that of a series, an image or a result"],
+  ["receipt", "the same with every image received and its digest"],
+] as const) {
+  program
+    .command(name)
+    .description(description)
+    .argument("<uid>")
+    .option(...CONFIG)
+    .option(...JSON_OUTPUT)
+    .action(async (uid: string, options: Looking) => {
+      const { show } = await import("./commands/studies.ts");
+      exitWith(await show(uid, name, { ...options, print, complain }));
+    });
+}
+
+for (const [name, description] of [
+  ["retry", "try again what failed, is quarantined or held of a study"],
+  ["discard", "do and send nothing more of a study; what is there is kept until its time is over"],
+] as const) {
+  program
+    .command(name)
+    .description(description)
+    .argument("<uid>")
+    .option(...CONFIG)
+    .option(...JSON_OUTPUT)
+    .action(async (uid: string, options: Looking) => {
+      const { order } = await import("./commands/studies.ts");
+      exitWith(await order(name, uid, { ...options, print, complain }));
+    });
+}
+
 program
   .command("conformance")
   .description("the DICOM conformance statement: what this node speaks, as Markdown")

@@ -20,6 +20,7 @@ import { createInference } from "./inference/dispatch.ts";
 import { needsAccess } from "./inference/reference.ts";
 import { Admission } from "./intake/admission.ts";
 import { Intake } from "./intake/intake.ts";
+import { settleOrphans } from "./intake/orphans.ts";
 import { Senders } from "./intake/senders.ts";
 import { Spool } from "./intake/spool.ts";
 import { backlogOf } from "./ledger/backlog.ts";
@@ -38,7 +39,9 @@ import { commitJob, commitmentHandler } from "./pipeline/commit-answer.ts";
 import { deliverJob } from "./pipeline/deliver.ts";
 import { inferJob } from "./pipeline/infer.ts";
 import { type PeerSettings, Peers } from "./pipeline/peers.ts";
-import { Superseded } from "./pipeline/superseded.ts";
+import { Reachability } from "./pipeline/reachability.ts";
+import { Superseding } from "./pipeline/superseding.ts";
+import { startUpkeep } from "./pipeline/upkeep.ts";
 import { compileRules } from "./routing/rules.ts";
 import { createStages } from "./stages.ts";
 import { EarlyVolumes } from "./volume/early.ts";
@@ -95,8 +98,10 @@ export async function startNode(config: Config, given: System): Promise<RunningN
   if (ledger.isNew && !(await spool.isEmpty())) {
     throw new NodeError("LEDGER_FAILED", `Ledger: none in ${dataDir}, but instances; nothing is touched`);
   }
-  const orphans = await spool.removeOrphans((id) => hasFile(ledger.store.db, id));
-  if (orphans > 0) log.info("intake.orphans-removed", { count: orphans });
+  const aside = join(dataDir, "orphans");
+  const orphans = await settleOrphans(spool, aside, (id) => hasFile(ledger.store.db, id));
+  if (orphans.removed > 0) log.info("intake.orphans-removed", { count: orphans.removed });
+  if (orphans.parked > 0) log.warn("intake.orphans-parked", { count: orphans.parked, path: aside });
   const outbox = parts.use(await Outbox.open(join(dataDir, "results")));
   const quarantine = await Quarantine.open(join(dataDir, "quarantine"));
   await syncFolder(dataDir); // or its folders could be gone after a power cut
@@ -115,6 +120,7 @@ export async function startNode(config: Config, given: System): Promise<RunningN
   const destinations = config.destinations;
   const stages = createStages({ ...config, destinations, rules, inference, spool, pool, early, ...system });
   const senders = new Senders();
+  const superseding = new Superseding();
   const pipeline = {
     stages,
     ledger,
@@ -122,8 +128,9 @@ export async function startNode(config: Config, given: System): Promise<RunningN
     outbox,
     quarantine,
     courier,
-    superseded: new Superseded(),
     assembly: config.assembly,
+    superseding,
+    reachability: new Reachability(ledger.queue, system),
     upSince: system.clock.now(),
     ...system,
   };
@@ -145,6 +152,9 @@ export async function startNode(config: Config, given: System): Promise<RunningN
   parts.use(ledger.queue.work("infer", runs, (job) => inferJob(job, pipeline)));
   parts.use(ledger.queue.work("close", { concurrency: CLOSE_CONCURRENCY }, (job) => closeJob(job, pipeline)));
 
+  const { retention } = config;
+  parts.use(startUpkeep({ ledger, spool, outbox, superseding, retention, ...system }));
+
   const admission = new Admission(dataDir, config.node.reserveBytes, system);
   const { group, queue } = ledger;
   const intake = new Intake({
@@ -155,6 +165,7 @@ export async function startNode(config: Config, given: System): Promise<RunningN
     queue,
     settings: { ...config.assembly, ...config.dicom.limits },
     onKept: stages.workAhead,
+    onReopened: (series) => superseding.reopened(series),
     ...system,
   });
   const commitment = speaksOfCommitment(config) ? commitmentHandler(commit) : undefined;

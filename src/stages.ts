@@ -22,6 +22,7 @@ import type { Model } from "./inference/model.ts";
 import { dependentsOf, type Needs } from "./inference/needs.ts";
 import type { Evidence } from "./intake/assembly.ts";
 import type { Spool } from "./intake/spool.ts";
+import { verifyTask } from "./intake/verify.ts";
 import type { InstanceRecord, RunId, RunRecord, SeriesId, SeriesRecord } from "./ledger/records.ts";
 import { type CompiledRules, type FanIn, fanInOf, type Routing, route } from "./routing/rules.ts";
 import type { NoFinding, Refused, SegInput, Wanted } from "./segmentation/input.ts";
@@ -121,6 +122,8 @@ const VOLUMES_AT_ONCE = 4;
 const KEPT_FOR_MS = 10 * 60_000;
 /** 600 slices with 40 labels take seconds; what takes longer hangs. */
 const ENCODE_TIMEOUT_MS = 120_000;
+/** Thousands of images, read again while they are in the page cache. */
+const VERIFY_TIMEOUT_MS = 10 * 60_000;
 /** A SEG of a series without a number of its own; far from what scanners use. */
 const SERIES_NUMBER_BASE = 90_000;
 /** Result series are numbered 100 × the number of their source, and on. */
@@ -176,6 +179,15 @@ export function createStages(parts: StagesParts): Stages {
   };
 }
 
+/** The volume begun while its slices arrived, if there is one. */
+async function earlyOrBuilt(
+  { id }: SeriesRecord,
+  files: readonly ImageFile[],
+  { early, pool, volume: stack }: StagesParts,
+): Promise<Built> {
+  return (await early.finish(id, files)) ?? (await buildVolume(files, { pool, stack }));
+}
+
 async function prepare(
   series: SeriesRecord,
   instances: readonly InstanceRecord[],
@@ -185,8 +197,18 @@ async function prepare(
   const { studyUid, seriesUid } = series;
   const started = clock.elapsed();
   const files = instances.map(({ id, sopInstanceUid }) => ({ path: spool.pathOf(id), sopInstanceUid }));
-  const built =
-    (await parts.early.finish(series.id, files)) ?? (await buildVolume(files, { pool, stack: parts.volume }));
+  const kept = instances.map(({ id, sopInstanceUid, sha256 }) => ({
+    path: spool.pathOf(id),
+    sopInstanceUid,
+    sha256,
+  }));
+  const [built, damaged] = await Promise.all([
+    earlyOrBuilt(series, files, parts),
+    pool.run(verifyTask, kept, { timeoutMs: VERIFY_TIMEOUT_MS }),
+  ]);
+  if (damaged.length > 0) {
+    throw new NodeError("STORED_DAMAGED", `Spool: ${damaged.length} images are not as they were received`);
+  }
   const elapsedMs = Math.round(clock.elapsed() - started);
   if (built.kind === "rejected") {
     log.warn("volume.rejected", { studyUid, seriesUid, reason: built.reason, elapsedMs });

@@ -5,6 +5,7 @@ import "./delivery/implicit.ts";
 import "./inference/decode.ts";
 import "./inference/encode.ts";
 import "./segmentation/read-back.ts";
+import "./intake/verify.ts";
 import "./segmentation/task.ts";
 import "./volume/decode-frames.ts";
 import "./volume/formats/gzip.ts";

@@ -20,6 +20,8 @@ const FAILURES = {
   LEDGER_FAILED: "transient",
   LEDGER_NOT_FLUSHED: "ambiguous",
   LEASE_LOST: "transient",
+  /** What lies on the disk is not what was put there. */
+  STORED_DAMAGED: "permanent",
 
   DATA_SET_INVALID: "permanent",
   INSTANCE_MISMATCH: "permanent",

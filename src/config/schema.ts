@@ -10,7 +10,7 @@ import { audit } from "./schema/audit.ts";
 import { dicom } from "./schema/dicom.ts";
 import { http } from "./schema/http.ts";
 import { models } from "./schema/model.ts";
-import { assembly, log, node, volume } from "./schema/node.ts";
+import { assembly, log, node, retention, volume } from "./schema/node.ts";
 import { notifications } from "./schema/notifications.ts";
 import { modelAccess, secrets } from "./schema/reach.ts";
 import { destinations, rules, slots } from "./schema/work.ts";
@@ -26,6 +26,7 @@ export const settingsSchema = section({
   modelAccess: z.exactOptional(modelAccess),
   secrets: secrets.prefault({}),
   rules: rules.prefault([]),
+  retention: retention.prefault({}),
   log: log.prefault({}),
   http: z.exactOptional(http),
   audit: audit.prefault({}),

@@ -4,7 +4,7 @@
  * A file appears under its name only when it is whole and durable: written beside it, synced, renamed, folder
  * synced. Written again, by a run that a crash interrupted, it is the same file.
  */
-import { type FileHandle, mkdir, open, readdir, rename, unlink } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, rename, rm, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { RunId } from "../ledger/records.ts";
 
@@ -68,6 +68,15 @@ export class Outbox implements AsyncDisposable {
     }
     await rename(path + PART, path);
     await this.#handle.sync();
+  }
+
+  async removeMeasurements(run: RunId): Promise<void> {
+    await this.remove(`${run}.measurements.json`);
+  }
+
+  /** What no row speaks of any more. It may be gone already, or never have been. */
+  async remove(file: string): Promise<void> {
+    await rm(this.pathOf(file), { force: true });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

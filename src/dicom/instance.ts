@@ -4,6 +4,7 @@
  * Read once, when it arrives. Numbers that are missing or broken are left out, never guessed; a value that is longer
  * than any of these can be is not looked at.
  */
+import { createHash } from "node:crypto";
 import {
   type DataSet,
   type Element,
@@ -33,6 +34,8 @@ export interface Instance {
 
 /** Evidence for assembly; kept as JSON. */
 export interface InstanceFacts {
+  /** Digest of (0010,0020) Patient ID, then that of its issuer if there is one: enough to see that two differ. */
+  readonly patient?: string;
   readonly modality?: string;
   /** (0020,0037), six direction cosines. */
   readonly orientation?: readonly number[];
@@ -55,6 +58,8 @@ const TAG = {
   sopInstanceUid: tagOf("SOPInstanceUID"),
   sopClassUid: tagOf("SOPClassUID"),
   modality: tagOf("Modality"),
+  patientId: tagOf("PatientID"),
+  issuer: tagOf("IssuerOfPatientID"),
   orientation: tagOf("ImageOrientationPatient"),
   position: tagOf("ImagePositionPatient"),
   frames: tagOf("NumberOfFrames"),
@@ -99,6 +104,7 @@ function excerptOf({ characterSet, elements }: DataSet): DataSet {
 }
 
 function factsOf(dataSet: DataSet): InstanceFacts {
+  const patient = patientOf(dataSet);
   const modality = stringOf(dataSet, TAG.modality);
   const orientation = vector(dataSet, TAG.orientation, 6);
   const position = vector(dataSet, TAG.position, 3);
@@ -106,12 +112,31 @@ function factsOf(dataSet: DataSet): InstanceFacts {
   const announcedInAcquisition = count(dataSet, TAG.announcedInAcquisition);
   return {
     frames: count(dataSet, TAG.frames) ?? 1,
+    ...(patient !== undefined && { patient }),
     ...(modality !== undefined && { modality }),
     ...(orientation && { orientation }),
     ...(position && { position }),
     ...(announcedInSeries !== undefined && { announcedInSeries }),
     ...(announcedInAcquisition !== undefined && { announcedInAcquisition }),
   };
+}
+
+function patientOf(dataSet: DataSet): string | undefined {
+  const id = stringOf(dataSet, TAG.patientId);
+  const issuer = stringOf(dataSet, TAG.issuer);
+  if (id === undefined) return undefined;
+  return issuer === undefined ? digest(id) : `${digest(id)} ${digest(issuer)}`;
+}
+
+/** An issuer that only one of them names tells nothing. */
+export function areSamePatient(one: string, other: string): boolean {
+  const [id, issuer] = one.split(" ");
+  const [otherId, otherIssuer] = other.split(" ");
+  return id === otherId && (issuer === undefined || otherIssuer === undefined || issuer === otherIssuer);
+}
+
+function digest(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 32);
 }
 
 function vector(dataSet: DataSet, tag: number, length: number): readonly number[] | undefined {

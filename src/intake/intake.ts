@@ -21,7 +21,7 @@ import type { InstanceUid, SopClassUid, TransferSyntaxUid } from "../dicom/uid.t
 import type { GroupCommit } from "../ledger/group-commit.ts";
 import type { Queue } from "../ledger/port.ts";
 import type { InstanceRecord, SeriesId } from "../ledger/records.ts";
-import { type Recorded, recordInstance, seriesIdOf } from "../ledger/series.ts";
+import { type LatePolicy, type Recorded, recordInstance, seriesIdOf } from "../ledger/series.ts";
 import type { Admission } from "./admission.ts";
 import type { Senders } from "./senders.ts";
 import type { Spool } from "./spool.ts";
@@ -34,6 +34,7 @@ const UP_TO_PLACE = { last: LAST_INSTANCE_TAG, mostElements: 150_000 };
 
 export interface IntakeSettings {
   readonly quietPeriodMs: number;
+  readonly late: LatePolicy;
   /** How deep sequences may lie in sequences. */
   readonly sequenceDepth: number;
   /** How much of an instance is read to find its UIDs. */
@@ -65,6 +66,8 @@ interface Parts {
   readonly settings: IntakeSettings;
   /** Told of every instance that is kept and used, after it is durable. */
   readonly onKept?: (series: SeriesId, instance: InstanceRecord) => void;
+  /** Images came to a series that was complete: what was made of it is of yesterday. */
+  readonly onReopened?: (series: SeriesId) => void;
   readonly log: Log;
   readonly clock: Clock;
 }
@@ -115,6 +118,8 @@ class Arriving {
   readonly #structure: StructureCheck | undefined;
   readonly #deflated: DeflatedCheck | undefined;
   #bytes = 0;
+  /** Less than the reserve is free: nothing more of it is written. */
+  #full = false;
 
   constructor(request: Request, parts: Parts) {
     this.#request = request;
@@ -128,6 +133,10 @@ class Arriving {
   }
 
   write(fragment: Uint8Array): boolean {
+    // One that is larger than what is left must not take the room of the ledger and of results.
+    const { admission } = this.#parts;
+    admission.take(fragment.length);
+    if ((this.#full ||= !admission.isOpen)) return true;
     this.#bytes += fragment.length;
     this.#structure?.write(fragment);
     const isBehind = this.#deflated?.write(fragment) === false;
@@ -148,6 +157,7 @@ class Arriving {
   async finish(): Promise<number> {
     const { log } = this.#parts;
     try {
+      if (this.#full) throw new NodeError("STORAGE_FULL", "Spool: less than the reserve is free");
       const fault = this.#deflated ? await this.#deflated.end() : this.#structure?.end();
       if (fault !== undefined) throw new NodeError("DATA_SET_INVALID", `Data set: ${fault}`);
       const head = this.#readHead();
@@ -203,27 +213,33 @@ class Arriving {
       peer: association.peer,
       at: this.#parts.clock.now(),
     };
-    const { group, queue, senders, settings, spool } = this.#parts;
+    const { group, queue, senders, settings, spool, onReopened } = this.#parts;
     const series = seriesIdOf(record.studyUid, record.seriesUid);
     const recorded = await group.add(async (t) => {
-      const result = await recordInstance(t, record);
+      const result = await recordInstance(t, record, settings.late);
       const runAt = record.at + settings.quietPeriodMs;
-      if (result === "opened") await queue.enqueue(t, { queue: "close", key: series, runAt });
+      if (opens(result)) await queue.enqueue(t, { queue: "close", key: series, runAt });
       return result;
     });
-    senders.sends(this.#request.association.id, series);
-    if (recorded === "opened") queue.wake();
+    if (recorded !== "late") senders.sends(this.#request.association.id, series);
+    if (opens(recorded)) queue.wake();
+    if (recorded === "reopened") onReopened?.(series);
     if (recorded === "duplicate") await spool.remove(record.id).catch(() => {}); // an orphan at the next start
-    if (recorded === "opened" || recorded === "added") this.#parts.onKept?.(series, record);
+    if (opens(recorded) || recorded === "added") this.#parts.onKept?.(series, record);
     this.#say(recorded, record);
   }
 
   #say(recorded: Recorded, { studyUid, seriesUid, sopInstanceUid }: Instance): void {
     const association = this.#request.association.id;
     const fields = { association, studyUid, seriesUid, sopInstanceUid };
-    if (recorded === "conflict") this.#parts.log.warn("intake.conflict", fields);
+    if (recorded === "conflict" || recorded === "late") this.#parts.log.warn(`intake.${recorded}`, fields);
+    else if (recorded === "reopened") this.#parts.log.info("intake.reopened", fields);
     else this.#parts.log.debug(`intake.${recorded}`, fields);
   }
+}
+
+function opens(recorded: Recorded): boolean {
+  return recorded === "opened" || recorded === "reopened";
 }
 
 function isCode(error: unknown, code: ErrorCode): boolean {

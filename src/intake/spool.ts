@@ -2,9 +2,9 @@
  * Where instances lie: one file each, written as it arrives, durable before it is spoken of.
  *
  * A file appears under its final name at once; the ledger row is what publishes it. So the row comes after fdatasync
- * of the file and fsync of the folder; a file without a row is a spare, or of a process that died, and is removed at
- * the next start. Mostly the name is durable before the instance comes (spares.ts); else the folder is flushed while
- * the bytes still arrive. File names are random and say nothing about the patient.
+ * of the file and fsync of the folder; a file without a row is a spare, or of a process that died (orphans.ts). Mostly
+ * the name is durable before the instance comes (spares.ts); else the folder is flushed while the bytes still arrive.
+ * File names are random and say nothing about the patient.
  */
 import { type FileHandle, mkdir, open, readdir, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -83,17 +83,12 @@ export class Spool implements AsyncDisposable {
     return (await readdir(this.#folder)).length === 0;
   }
 
-  /** Removes the files that `isKept` does not know. @returns how many */
-  async removeOrphans(isKept: (id: FileId) => Promise<boolean>): Promise<number> {
-    let removed = 0;
-    for (const name of await readdir(this.#folder)) {
-      if (!name.endsWith(EXTENSION)) continue;
-      const id = name.slice(0, -EXTENSION.length) as FileId;
-      if (await isKept(id)) continue;
-      await this.remove(id);
-      removed++;
-    }
-    return removed;
+  /** Of every file that is named like an instance. */
+  async ids(): Promise<readonly FileId[]> {
+    const entries = await readdir(this.#folder, { withFileTypes: true });
+    return entries
+      .filter((entry) => entry.isFile() && entry.name.endsWith(EXTENSION))
+      .map(({ name }) => name.slice(0, -EXTENSION.length) as FileId);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -14,7 +14,7 @@ import type { Cell, Db, Row } from "./port.ts";
 import type { DeliveryRecord, RunRecord } from "./records.ts";
 
 /**
- * attention: a run failed or its answer was quarantined, or a result is held. Else the first that is true:
+ * attention: a run failed or its answer was quarantined, a result is held, or the study is quarantined. Else the first that is true:
  * receiving: a series may get more images. working: a run is not over. delivering: a result is on its way.
  * done: all runs ended well and all is delivered. no-work: nothing was to be done.
  */
@@ -107,6 +107,7 @@ const DELIVERIES = `FROM series x JOIN run r ON r.series = x.id JOIN delivery d 
 const STATE = `CASE
   WHEN EXISTS (SELECT 1 ${CURRENT_RUNS} AND r.state IN ('failed', 'quarantined')) THEN 'attention'
   WHEN EXISTS (SELECT 1 ${DELIVERIES} AND d.state = 'held') THEN 'attention'
+  WHEN EXISTS (SELECT 1 FROM study y WHERE y.uid = s.study AND y.state = 'quarantined') THEN 'attention'
   WHEN EXISTS (SELECT 1 FROM series x WHERE x.study = s.study AND x.state = 'open') THEN 'receiving'
   WHEN EXISTS (SELECT 1 ${CURRENT_RUNS} AND r.state = 'pending') THEN 'working'
   WHEN EXISTS (SELECT 1 ${DELIVERIES} AND d.state = 'pending') THEN 'delivering'
@@ -120,7 +121,8 @@ const OF_DELIVERIES = `SELECT x.study FROM delivery d JOIN run r ON r.id = d.run
 
 /** Where studies of the states that are rare are to be looked for, so that not all have to be judged. */
 const CANDIDATES = {
-  attention: `${OF_RUNS} IN ('failed', 'quarantined') UNION ${OF_DELIVERIES} = 'held'`,
+  attention: `${OF_RUNS} IN ('failed', 'quarantined') UNION ${OF_DELIVERIES} = 'held'
+    UNION SELECT uid FROM study WHERE state = 'quarantined'`,
   receiving: "SELECT study FROM series WHERE state = 'open'",
   working: `${OF_RUNS} = 'pending'`,
   delivering: `${OF_DELIVERIES} = 'pending'`,

@@ -64,10 +64,14 @@ export interface Queue {
   enqueue(t: Db, job: JobRequest): Promise<void>;
   /**
    * Starts taking jobs. A handler that rejects, or returns without done(), gives its job back for another try
-   * after a back-off. Disposing takes no more jobs, lets those that run end, and aborts
+   * after a back-off; after MOST_ATTEMPTS it is dead until an operator or the next start tries it. Disposing takes no more jobs, lets those that run end, and aborts
    * them after `graceMs`.
    */
   work(queue: QueueName, options: WorkOptions, handler: (job: Job) => Promise<void>): AsyncDisposable;
   /** Jobs may have become due: look again. Call after a transaction that enqueued. */
   wake(): void;
+  /** No job of the group begins before then; what a circuit breaker asks for. In memory only. */
+  rest(queue: QueueName, group: string, until: number): void;
+  /** Every waiting job of the group is due now: what it waited for is there again. */
+  hasten(queue: QueueName, group: string): Promise<void>;
 }

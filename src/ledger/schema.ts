@@ -5,6 +5,9 @@
  * Times are epoch milliseconds. `facts`, `timings` and `instances` of a commitment are JSON text.
  */
 
+import type { DatabaseSync } from "node:sqlite";
+import { NodeError } from "../base/errors.ts";
+
 export const MIGRATIONS: readonly string[] = [
   `
   CREATE TABLE series (
@@ -78,7 +81,7 @@ export const MIGRATIONS: readonly string[] = [
     grp TEXT NOT NULL,
     priority BIGINT NOT NULL,
     run_at BIGINT NOT NULL,
-    state TEXT NOT NULL,          -- ready | active
+    state TEXT NOT NULL,          -- ready | active | dead
     attempt BIGINT NOT NULL
   );
   CREATE UNIQUE INDEX job_ready ON job (queue, key) WHERE state = 'ready';
@@ -143,4 +146,56 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX commitment_origin ON commitment (origin);
   CREATE INDEX instance_sop ON instance (sop);
   `,
+  // Accounts that a person can check, work that is held, and orders of the operator.
+  `
+  CREATE TABLE study (
+    uid TEXT PRIMARY KEY,
+    patient TEXT,                 -- digest of Patient ID and its issuer, of the first instance that had one
+    state TEXT NOT NULL,          -- ok | quarantined | discarded
+    reason TEXT
+  );
+  INSERT INTO study (uid, state) SELECT DISTINCT study, 'ok' FROM series;
+  ALTER TABLE instance ADD COLUMN duplicates BIGINT NOT NULL DEFAULT 0; -- how often the same bytes came again
+  ALTER TABLE instance ADD COLUMN unused TEXT;                          -- why it is not used: conflict | late
+  UPDATE instance SET unused = 'conflict' WHERE used = 0;
+  CREATE INDEX study_state ON study (state, uid);
+  CREATE TABLE event (
+    id INTEGER PRIMARY KEY,
+    at BIGINT NOT NULL,
+    study TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    detail TEXT NOT NULL          -- UIDs, codes, counts; nothing of the patient
+  );
+  CREATE INDEX event_study ON event (study, id);
+  CREATE TABLE command (
+    id INTEGER PRIMARY KEY,
+    at BIGINT NOT NULL,
+    kind TEXT NOT NULL,           -- retry | discard
+    study TEXT NOT NULL,
+    state TEXT NOT NULL,          -- waiting | done
+    outcome TEXT                  -- JSON
+  );
+  CREATE TABLE receipt (
+    study TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    text TEXT NOT NULL,           -- JSON: the account of a study whose files were removed
+    PRIMARY KEY (study, at)
+  );
+  ALTER TABLE job ADD COLUMN code TEXT; -- why it is dead
+  CREATE INDEX job_key ON job (queue, key);
+  CREATE INDEX job_order ON job (queue, priority DESC, run_at, id, grp) WHERE state = 'ready';
+  `,
 ];
+
+/** @returns the version the file had; 0 is an empty one. @throws NodeError LEDGER_FAILED for a newer one */
+export function migrate(database: DatabaseSync): number {
+  const version = Number(database.prepare("PRAGMA user_version").get()?.["user_version"] ?? 0);
+  if (version > MIGRATIONS.length) {
+    throw new NodeError("LEDGER_FAILED", `Ledger: version ${version} is newer than this program knows`);
+  }
+  for (const [at, statements] of MIGRATIONS.entries()) {
+    if (at < version) continue;
+    database.exec(`BEGIN IMMEDIATE; ${statements}; PRAGMA user_version=${at + 1}; COMMIT`);
+  }
+  return version;
+}

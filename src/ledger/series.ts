@@ -1,5 +1,7 @@
 /** Rows of instances and series: what came, and what was decided about it. */
+import { areSamePatient } from "../dicom/instance.ts";
 import { parseUid, type SeriesUid, type StudyUid } from "../dicom/uid.ts";
+import { recordEvent } from "./events.ts";
 import type { Db, Row } from "./port.ts";
 import type { FileId, InstanceRecord, SeriesId, SeriesRecord } from "./records.ts";
 
@@ -8,22 +10,52 @@ export function seriesIdOf(studyUid: StudyUid, seriesUid: SeriesUid): SeriesId {
 }
 
 /**
- * opened: the first of a series, or of a new revision of it. added: one more. duplicate: the same bytes are there
- * already, nothing changed. conflict: kept, but another instance with this SOP Instance UID came first and is used.
+ * opened: the first of a series. reopened: of a new revision of it. added: one more. duplicate: the same bytes are
+ * there already, only counted. conflict: kept, but another instance with this SOP Instance UID came first and is
+ * used. late: kept, but the series was complete, and is not opened again.
  */
-export type Recorded = "opened" | "added" | "duplicate" | "conflict";
+export type Recorded = "opened" | "reopened" | "added" | "duplicate" | "conflict" | "late";
 
-export async function recordInstance(t: Db, instance: InstanceRecord): Promise<Recorded> {
+/** What an image does that comes after its series was judged complete. */
+export type LatePolicy = "supersede" | "note";
+
+export async function recordInstance(
+  t: Db,
+  instance: InstanceRecord,
+  late: LatePolicy = "supersede",
+): Promise<Recorded> {
   const id = seriesIdOf(instance.studyUid, instance.seriesUid);
+  const recorded = await record(t, id, instance, late);
+  if (recorded !== "duplicate") await recordStudy(t, instance);
+  if (recorded === "conflict" || recorded === "late" || recorded === "reopened")
+    await recordEvent(t, {
+      at: instance.at,
+      study: instance.studyUid,
+      kind: `instance.${recorded}`,
+      detail: instance.sopInstanceUid,
+    });
+  return recorded;
+}
+
+async function record(t: Db, id: SeriesId, instance: InstanceRecord, late: LatePolicy): Promise<Recorded> {
   const others = await t.query("SELECT sha256 FROM instance WHERE series = $1 AND sop = $2", [
     id,
     instance.sopInstanceUid,
   ]);
-  if (others.some((row) => row["sha256"] === instance.sha256)) return "duplicate";
+  if (others.some((row) => row["sha256"] === instance.sha256)) {
+    await t.query(
+      "UPDATE instance SET duplicates = duplicates + 1 WHERE series = $1 AND sop = $2 AND sha256 = $3",
+      [id, instance.sopInstanceUid, instance.sha256],
+    );
+    return "duplicate";
+  }
+  const [before] = await t.query("SELECT state FROM series WHERE id = $1", [id]);
+  const isLate = before?.["state"] === "closed" && late === "note";
+  const unused = others.length > 0 ? "conflict" : isLate ? "late" : null;
   await t.query(
     `INSERT INTO instance (id, series, sop, sop_class, transfer_syntax, sha256, bytes, calling, called, peer, at, used,
-       facts)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+       facts, unused)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
     [
       instance.id,
       id,
@@ -36,11 +68,12 @@ export async function recordInstance(t: Db, instance: InstanceRecord): Promise<R
       instance.calledAeTitle,
       instance.peer,
       instance.at,
-      others.length > 0 ? 0 : 1,
+      unused === null ? 1 : 0,
       JSON.stringify(instance.facts),
+      unused,
     ],
   );
-  if (others.length > 0) return "conflict";
+  if (unused !== null) return unused;
   const [series] = await t.query(
     `INSERT INTO series (id, study, uid, state, revision, opened_at, last_at, instances)
      VALUES ($1, $2, $3, 'open', 0, $4, $4, 1)
@@ -49,7 +82,31 @@ export async function recordInstance(t: Db, instance: InstanceRecord): Promise<R
      RETURNING opened_at`,
     [id, instance.studyUid, instance.seriesUid, instance.at],
   );
-  return series?.["opened_at"] === instance.at ? "opened" : "added";
+  if (before?.["state"] === "closed") return "reopened";
+  return series && !before ? "opened" : "added";
+}
+
+/** A study is of one patient: with a second one it is quarantined, whatever came before stays as it is. */
+async function recordStudy(t: Db, { studyUid, facts, at }: InstanceRecord): Promise<void> {
+  const patient = facts.patient ?? null;
+  const [study] = await t.query(
+    `INSERT INTO study (uid, patient, state) VALUES ($1, $2, 'ok') ON CONFLICT (uid) DO UPDATE SET
+       patient = COALESCE(study.patient, excluded.patient),
+       state = CASE WHEN study.state = 'discarded' THEN 'ok' ELSE study.state END
+     RETURNING patient, state`,
+    [studyUid, patient],
+  );
+  if (patient === null || study?.["state"] === "quarantined") return;
+  if (areSamePatient(patient, String(study?.["patient"]))) return;
+  const reason = "its images name two patients";
+  await t.query("UPDATE study SET state = 'quarantined', reason = $2 WHERE uid = $1", [studyUid, reason]);
+  await recordEvent(t, { at, study: studyUid, kind: "study.quarantined", detail: reason });
+}
+
+/** Why nothing of a study may enter a model or leave now; undefined: it may. */
+export async function studyBar(db: Db, study: StudyUid): Promise<string | undefined> {
+  const [row] = await db.query("SELECT state, reason FROM study WHERE uid = $1 AND state <> 'ok'", [study]);
+  return row && String(row["reason"] ?? row["state"]);
 }
 
 export async function findSeries(db: Db, id: SeriesId): Promise<SeriesRecord | undefined> {

@@ -9,7 +9,8 @@
  * After a flush that failed nobody knows what of the log is on the disk. Nothing is committed then until all of it has
  * been copied into the database file, and that is flushed.
  *
- * Ownership is an exclusive lock on a small file beside it, which the system takes back when the process dies.
+ * Ownership is an exclusive lock on a small file beside it, which the system takes back when the process dies. A file
+ * that is damaged is put aside and its readable rows go on in a new one (salvage.ts): a lost row must not stop the node.
  */
 import { closeSync, fdatasync, openSync } from "node:fs";
 import { join } from "node:path";
@@ -18,11 +19,14 @@ import { promisify } from "node:util";
 import { NodeError } from "../base/errors.ts";
 import { SharedFlush } from "../base/shared-flush.ts";
 import type { Cell, Db, Row, Store, TransactionOptions } from "./port.ts";
-import { MIGRATIONS } from "./schema.ts";
+import { isSound, type Salvage, salvaged } from "./salvage.ts";
+import { migrate } from "./schema.ts";
 
 export interface SqliteStore extends Store, Disposable {
   /** The file was made by this opening. */
   readonly isNew: boolean;
+  /** The file was damaged: what became of it. */
+  readonly salvage?: Salvage;
 }
 
 export interface SqliteOptions {
@@ -33,23 +37,43 @@ export interface SqliteOptions {
 const DURABLE: TransactionOptions = { isDurable: true };
 const SQLITE_BUSY = 5;
 const flushData = promisify(fdatasync);
+/** Others read the file, and write orders of the operator into it (orders.ts): for microseconds. */
+const SETTINGS = "PRAGMA journal_mode=WAL; PRAGMA foreign_keys=ON; PRAGMA busy_timeout=5000;";
 
 /** @throws NodeError DATA_FOLDER_IN_USE, LEDGER_FAILED */
 export function openSqlite(folder: string, options: SqliteOptions = { sync: "on" }): SqliteStore {
   const lock = lockFolder(folder);
   try {
-    const database = new DatabaseSync(join(folder, "ledger.sqlite"));
+    const path = join(folder, "ledger.sqlite");
+    const salvage = isSound(path) ? undefined : salvaged(path);
+    const database = new DatabaseSync(path);
     const synchronous = options.sync === "on" ? "NORMAL" : "OFF";
-    database.exec(`PRAGMA journal_mode=WAL; PRAGMA synchronous=${synchronous}; PRAGMA foreign_keys=ON;`);
-    const isNew = migrate(database) === 0;
-    const log = options.sync === "on" ? openSync(join(folder, "ledger.sqlite-wal"), "r") : undefined;
-    return new Sqlite({ database, lock, isNew, log });
+    database.exec(`${SETTINGS} PRAGMA synchronous=${synchronous};`);
+    const isNew = migrate(database) === 0 && !salvage;
+    const log = options.sync === "on" ? openSync(`${path}-wal`, "r") : undefined;
+    return new Sqlite({ database, lock, isNew, log, ...(salvage && { salvage }) });
   } catch (cause) {
     lock.close();
     throw cause instanceof NodeError
       ? cause
       : new NodeError("LEDGER_FAILED", "Ledger: cannot be opened", { cause });
   }
+}
+
+/**
+ * What is committed, for those who only look: the owner may work on at the same time.
+ *
+ * @throws NodeError LEDGER_FAILED
+ */
+export function openReader(folder: string): Db & Disposable {
+  return guarded(() => {
+    const database = new DatabaseSync(join(folder, "ledger.sqlite"), { readOnly: true });
+    database.exec("PRAGMA busy_timeout=5000");
+    return {
+      query: async (sql, parameters) => guarded(() => queried(database.prepare(sql), parameters)),
+      [Symbol.dispose]: () => database.close(),
+    };
+  });
 }
 
 function lockFolder(folder: string): DatabaseSync {
@@ -66,29 +90,18 @@ function lockFolder(folder: string): DatabaseSync {
   }
 }
 
-/** @returns the version the file had; 0 is an empty one */
-function migrate(database: DatabaseSync): number {
-  const version = Number(database.prepare("PRAGMA user_version").get()?.["user_version"] ?? 0);
-  if (version > MIGRATIONS.length) {
-    throw new NodeError("LEDGER_FAILED", `Ledger: version ${version} is newer than this program knows`);
-  }
-  for (const [at, statements] of MIGRATIONS.entries()) {
-    if (at < version) continue;
-    database.exec(`BEGIN IMMEDIATE; ${statements}; PRAGMA user_version=${at + 1}; COMMIT`);
-  }
-  return version;
-}
-
 interface Parts {
   readonly database: DatabaseSync;
   readonly lock: DatabaseSync;
   readonly isNew: boolean;
+  readonly salvage?: Salvage;
   /** Descriptor of the WAL; undefined: nothing is flushed. */
   readonly log: number | undefined;
 }
 
 class Sqlite implements SqliteStore {
   readonly isNew: boolean;
+  readonly salvage?: Salvage;
   readonly #database: DatabaseSync;
   readonly #lock: DatabaseSync;
   readonly #log: number | undefined;
@@ -99,10 +112,11 @@ class Sqlite implements SqliteStore {
   /** A flush has failed, and what was committed before has not been copied since. */
   #isSuspect = false;
 
-  constructor({ database, lock, isNew, log }: Parts) {
+  constructor({ database, lock, isNew, log, salvage }: Parts) {
     this.#database = database;
     this.#lock = lock;
     this.isNew = isNew;
+    if (salvage) this.salvage = salvage;
     this.#log = log;
     this.#flush = new SharedFlush(async () => {
       if (log !== undefined) await flushData(log);
@@ -174,11 +188,15 @@ class Sqlite implements SqliteStore {
     return guarded(() => {
       let statement = this.#statements.get(sql);
       if (!statement) this.#statements.set(sql, (statement = this.#database.prepare(sql)));
-      const named: Record<string, Cell> = {};
-      for (const [at, value] of parameters.entries()) named[`$${at + 1}`] = value;
-      return statement.all(named) as readonly Row[];
+      return queried(statement, parameters);
     });
   }
+}
+
+function queried(statement: StatementSync, parameters: readonly Cell[]): readonly Row[] {
+  const named: Record<string, Cell> = {};
+  for (const [at, value] of parameters.entries()) named[`$${at + 1}`] = value;
+  return statement.all(named) as readonly Row[];
 }
 
 /** The message of SQLite names tables and columns, never values. */

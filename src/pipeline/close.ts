@@ -4,7 +4,7 @@ import { evidenceOf } from "../intake/evidence.ts";
 import type { Job } from "../ledger/port.ts";
 import type { RunRecord, SeriesId, SeriesRecord } from "../ledger/records.ts";
 import { insertRun, runIdOf } from "../ledger/runs.ts";
-import { closeSeries, findSeries, instancesOf } from "../ledger/series.ts";
+import { closeSeries, findSeries, instancesOf, studyBar } from "../ledger/series.ts";
 import type { Routing } from "../routing/rules.ts";
 import type { PipelineParts } from "./parts.ts";
 
@@ -31,7 +31,11 @@ export async function closeJob(job: Job, parts: PipelineParts): Promise<void> {
   if (decision.kind === "wait") {
     return job.done((t) => ledger.queue.enqueue(t, again(decision.until)));
   }
-  const routing = stages.route(await stages.readHeader(first), first, instances.length);
+  const bar = await studyBar(ledger.store.db, series.studyUid);
+  const routing: Routing | Barred =
+    bar === undefined
+      ? stages.route(await stages.readHeader(first), first, instances.length)
+      : { kind: "barred", reason: bar };
   const closing = { at: clock.now(), reason: decision.reason, ...outcomeOfRouting(routing) };
   let revision: number | undefined;
   await job.done(async (t) => {
@@ -46,7 +50,6 @@ export async function closeJob(job: Job, parts: PipelineParts): Promise<void> {
   ledger.queue.wake();
   if (revision === undefined) return;
   senders.forget(series.id);
-  parts.superseded.by(series.id, revision);
   const { studyUid, seriesUid } = series;
   log.info("series.complete", {
     studyUid,
@@ -63,7 +66,12 @@ export async function closeJob(job: Job, parts: PipelineParts): Promise<void> {
   log.info(`series.${outcome}`, { studyUid, seriesUid, revision, reason, count: models });
 }
 
-function runsOf(series: SeriesRecord, revision: number, routing: Routing, parts: PipelineParts): RunRecord[] {
+function runsOf(
+  series: SeriesRecord,
+  revision: number,
+  routing: Routing | Barred,
+  parts: PipelineParts,
+): RunRecord[] {
   if (routing.kind !== "assigned") return [];
   const { stages, clock } = parts;
   return routing.assignments.map(({ model, destinations }) => {
@@ -84,10 +92,21 @@ function runsOf(series: SeriesRecord, revision: number, routing: Routing, parts:
   });
 }
 
-function outcomeOfRouting(routing: Routing): { readonly outcome: string; readonly outcomeReason: string } {
+/** Nothing of the study may enter a model. */
+interface Barred {
+  readonly kind: "barred";
+  readonly reason: string;
+}
+
+function outcomeOfRouting(routing: Routing | Barred): {
+  readonly outcome: string;
+  readonly outcomeReason: string;
+} {
   switch (routing.kind) {
     case "assigned":
       return { outcome: "assigned", outcomeReason: routing.rule };
+    case "barred":
+      return { outcome: "quarantined", outcomeReason: routing.reason };
     case "kept-out":
       return { outcome: "kept-out", outcomeReason: routing.reason };
     case "no-rule": {

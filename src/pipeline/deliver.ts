@@ -1,6 +1,7 @@
 /** One object of a result to one destination, until that answered. */
 import { backoffMs } from "../base/backoff.ts";
-import { NodeError } from "../base/errors.ts";
+import { digestOf } from "../base/digest.ts";
+import { type ErrorCode, NodeError } from "../base/errors.ts";
 import type { Destination } from "../delivery/deliver.ts";
 import { FALL_BACK, filesOf, objectsOf } from "../delivery/forms.ts";
 import { STATUS } from "../dicom/constants.ts";
@@ -18,7 +19,11 @@ const RETRY_DELIVERY = { firstMs: 5_000, capMs: 15 * 60_000 } as const;
 const PAUSED_LOOK_MS = 3_600_000;
 
 /** A mistake in somebody's settings, not a peer that is away: a person should look at it today. */
-type Tried = Attempt & { readonly isMistake?: boolean };
+type Tried = Attempt & {
+  readonly isMistake?: boolean;
+  /** Whether the destination answered at all, if it was asked. */
+  readonly peer?: "up" | "down";
+};
 
 interface Delivering {
   readonly run: RunRecord;
@@ -60,6 +65,7 @@ export async function deliverJob(job: Job, parts: PipelineParts): Promise<void> 
       await again(await insertDelivery(t, other, group, clock.now()), clock.now());
   });
   if (attempt.state !== "pending") ledger.queue.wake();
+  if (attempt.peer) await parts.reachability.told(delivery.destination, attempt.peer);
   const fields = {
     ...about(run),
     destination: delivery.destination,
@@ -85,6 +91,14 @@ export async function deliverJob(job: Job, parts: PipelineParts): Promise<void> 
   }
 }
 
+/** The destination, not this object, is the matter: another object would fare no better now. */
+const PEER_DOWN: ReadonlySet<ErrorCode> = new Set([
+  "ASSOCIATION_FAILED",
+  "ASSOCIATION_REJECTED_TRANSIENT",
+  "ASSOCIATION_REJECTED_PERMANENT",
+  "STORE_UNANSWERED",
+]);
+
 /** @returns what to note of this try; rejects only when the node stops */
 async function tried(delivering: Delivering, signal: AbortSignal, parts: PipelineParts): Promise<Tried> {
   const { delivery } = delivering;
@@ -98,22 +112,26 @@ async function tried(delivering: Delivering, signal: AbortSignal, parts: Pipelin
   try {
     const sent = await send(delivering, destination, signal, parts);
     const outcome = stages.outcomeOf(sent.status);
-    if (outcome === "delivered") return { state: "delivered", ...sent, at: clock.now() };
+    if (outcome === "delivered") return { state: "delivered", ...sent, at: clock.now(), peer: "up" };
+    const peer = isOutOfResources(sent.status) ? "down" : "up";
     if (sent.status === STATUS.SOP_CLASS_NOT_SUPPORTED && canBeReplaced(delivering))
-      return { state: "replaced", status: sent.status, reason: notTaken(delivering), at };
+      return { state: "replaced", status: sent.status, reason: notTaken(delivering), at, peer };
     const state = outcome === "refused" ? "held" : postponed;
-    return { state, status: sent.status, reason: "refused by the destination", at };
+    return { state, status: sent.status, reason: "refused by the destination", at, peer };
   } catch (error) {
     signal.throwIfAborted();
     if (!(error instanceof NodeError)) throw error;
     if (error.code === "CONTEXT_REFUSED" && canBeReplaced(delivering))
-      return { state: "replaced", reason: notTaken(delivering), at };
+      return { state: "replaced", reason: notTaken(delivering), at, peer: "up" };
+    if (error.code === "STORED_DAMAGED") return { state: "held", reason: error.message, at };
     // Even a rejection or a refused context is often a setting at the peer that somebody is about to make.
-    return { state: postponed, reason: error.message, at, isMistake: error.failure === "permanent" };
+    const peer = PEER_DOWN.has(error.code) ? "down" : error.code === "CONTEXT_REFUSED" ? "up" : undefined;
+    const isMistake = error.failure === "permanent";
+    return { state: postponed, reason: error.message, at, isMistake, ...(peer && { peer }) };
   }
 }
 
-function send(
+async function send(
   { results, object }: Delivering,
   destination: Destination,
   signal: AbortSignal,
@@ -121,12 +139,25 @@ function send(
 ) {
   const files = filesOf(results, object, destination.segmentation.compression);
   const { sopClassUid, sopInstanceUid } = object;
+  for (const { file, sha256 } of files) await verified(outbox.pathOf(file), sha256);
   const parcel = {
     sopClassUid,
     sopInstanceUid,
     files: files.map(({ file, transferSyntaxUid }) => ({ path: outbox.pathOf(file), transferSyntaxUid })),
   };
   return courier.send(destination, parcel, { signal });
+}
+
+/** @throws NodeError STORED_DAMAGED, STORAGE_FAILED */
+async function verified(path: string, sha256: string): Promise<void> {
+  const digest = await digestOf(path).catch((cause: unknown) => {
+    throw new NodeError("STORAGE_FAILED", "Result: its file cannot be read", { cause });
+  });
+  if (digest !== sha256) throw new NodeError("STORED_DAMAGED", "Result: its file is not as it was made");
+}
+
+function isOutOfResources(status: number): boolean {
+  return status >> 8 === STATUS.OUT_OF_RESOURCES >> 8;
 }
 
 function canBeReplaced({ object, results }: Delivering): boolean {

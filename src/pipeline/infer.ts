@@ -6,14 +6,14 @@ import type { Db, Job } from "../ledger/port.ts";
 import type { ResultRecord, RunRecord } from "../ledger/records.ts";
 import { insertDelivery } from "../ledger/results.ts";
 import { endRun, findRun, type RunEnd } from "../ledger/runs.ts";
-import { findSeries, instancesOf } from "../ledger/series.ts";
+import { findSeries, instancesOf, studyBar } from "../ledger/series.ts";
 import type { SegFile } from "../segmentation/task.ts";
 import type { AskOptions, Prepared } from "../stages.ts";
 import { sayIfDone } from "./done.ts";
 import { dueAt, releaseIfLast } from "./fan-in.ts";
 import { enqueueDependents, standingOf } from "./needed.ts";
 import { about, type PipelineParts } from "./parts.ts";
-import { superseded } from "./superseded.ts";
+import { superseded } from "./superseding.ts";
 
 const NO_SUCH_FORM = "the model answered with labels alone; the destination gets BINARY";
 /** A run that fails for a passing reason is tried again for a day. */
@@ -29,8 +29,10 @@ export async function inferJob(job: Job, parts: PipelineParts): Promise<void> {
     const { code, message } = superseded();
     return end(job, run, parts, failed(code, message));
   }
-  using work = parts.superseded.working(run.seriesId, run.revision);
-  const signal = AbortSignal.any([job.signal, work.signal]);
+  const bar = await studyBar(ledger.store.db, series.studyUid);
+  if (bar !== undefined) return end(job, run, parts, quarantined("STUDY_QUARANTINED", bar));
+  using current = parts.superseding.enter(series.id);
+  const signal = AbortSignal.any([job.signal, current.signal]);
   try {
     if (stages.modelVersion(run.model) !== run.modelVersion) {
       return await end(job, run, parts, failed("MODEL_CHANGED", "the model has another version now"));
@@ -50,6 +52,10 @@ export async function inferJob(job: Job, parts: PipelineParts): Promise<void> {
     await end(job, run, parts, await inferred(run, prepared, { signal, missing }, parts));
   } catch (error) {
     job.signal.throwIfAborted();
+    if (current.signal.aborted) {
+      const { code, message } = current.signal.reason as NodeError;
+      return end(job, run, parts, failed(code, message));
+    }
     if (!(error instanceof NodeError) || error.code === "LEASE_LOST" || error.code === "LEDGER_FAILED")
       throw error;
     const age = clock.now() - run.createdAt;
@@ -173,7 +179,10 @@ async function keep(run: RunRecord, answer: Uint8Array, { quarantine, log }: Pip
 async function end(job: Job, run: RunRecord, parts: PipelineParts, ended: RunEnd): Promise<void> {
   const { ledger, clock, log } = parts;
   const now = clock.now();
+  let isOurs = true;
   await job.done(async (t) => {
+    isOurs = (await findRun(t, run.id))?.state === "pending"; // or an operator discarded it meanwhile
+    if (!isOurs) return;
     await endRun(t, run.id, ended, now);
     if (ended.state === "done") await deliver(t, run, ended.results, parts);
     await enqueueDependents(t, run, parts);
@@ -181,6 +190,7 @@ async function end(job: Job, run: RunRecord, parts: PipelineParts, ended: RunEnd
   });
   ledger.queue.wake();
   parts.stages.handOver(run);
+  if (!isOurs) return;
   switch (ended.state) {
     case "done":
       return log.debug("run.done", about(run));

@@ -6,6 +6,7 @@
  * makes is then the same thing again, under the same UIDs. No logic of a stage is here.
  */
 import type { Clock } from "../base/clock.ts";
+import { NodeError } from "../base/errors.ts";
 import type { Log, LogFields } from "../base/log.ts";
 import type { Courier } from "../delivery/deliver.ts";
 import type { Outbox } from "../delivery/outbox.ts";
@@ -15,7 +16,8 @@ import type { Senders } from "../intake/senders.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { RunRecord } from "../ledger/records.ts";
 import type { Stages } from "../stages.ts";
-import type { Superseded } from "./superseded.ts";
+import type { Reachability } from "./reachability.ts";
+import type { Superseding } from "./superseding.ts";
 
 export interface PipelineParts {
   readonly stages: Stages;
@@ -24,8 +26,9 @@ export interface PipelineParts {
   readonly outbox: Outbox;
   readonly quarantine: Quarantine;
   readonly courier: Courier;
-  readonly superseded: Superseded;
   readonly assembly: AssemblySettings;
+  readonly superseding: Superseding;
+  readonly reachability: Reachability;
   /** When the node began to listen, epoch ms. */
   readonly upSince: number;
   readonly log: Log;

@@ -56,7 +56,8 @@ test("what is not written has its default, in ms and bytes", () => {
       },
       timeouts: { artimMs: 25_000, idleMs: 60_000, inactivityMs: 25_000, graceMs: 10_000 },
     },
-    assembly: { settleMs: 5_000, quietPeriodMs: 30_000, maximumWaitMs: 1_800_000 },
+    assembly: { settleMs: 5_000, quietPeriodMs: 30_000, maximumWaitMs: 1_800_000, late: "supersede" },
+    retention: { doneMs: 604_800_000, failedMs: 2_592_000_000 },
     volume: { missingSlices: "refuse", unevenSpacing: "refuse" },
     audit: { aeTitle: "ISOCENTER", fileBytes: 1_048_576, files: 1024 },
     notifications: [],
@@ -412,7 +413,7 @@ test("an empty file, or one that holds no settings, lacks what is required", () 
   expect(problemsOf("")).toEqual(expect.arrayContaining(missing));
   expect(problemsOf("# nothing")).toHaveLength(2);
   expect(problemsOf("- a")).toEqual([
-    `1:1: found ["a"], allowed: the settings node, dicom, assembly, volume, destinations, slots, models, modelAccess, secrets, rules, log, http, audit, notifications`,
+    `1:1: found ["a"], allowed: the settings node, dicom, assembly, volume, destinations, slots, models, modelAccess, secrets, rules, retention, log, http, audit, notifications`,
   ]);
 });
 

@@ -14,7 +14,7 @@ import { readSeg } from "../support/seg-reader.ts";
 import { send } from "../support/send.ts";
 import { tempFolder } from "../support/temp.ts";
 import { threshold } from "../support/threshold.ts";
-import { ABOVE, pathsOf, stage } from "./stage.ts";
+import { ABOVE, pathsOf, sortedByPosition, stage } from "./stage.ts";
 
 test("a series becomes a SEG in the PACS, voxel for voxel what the model said", async () => {
   await using rig = await stage();
@@ -213,22 +213,6 @@ real(
   },
   60_000,
 );
-
-async function sortedByPosition(paths: readonly string[]): Promise<string[]> {
-  const placed = await Promise.all(
-    paths.map(async (path) => {
-      const { dataSet } = readPart10(await readFile(path));
-      return { path, z: Number(stringOf(dataSet, tagOf("SliceLocation")) ?? Number.NaN), dataSet };
-    }),
-  );
-  const zOf = ({ dataSet }: (typeof placed)[0]): number =>
-    Number(
-      Buffer.from((dataSet.elements.get(tagOf("ImagePositionPatient")) as { bytes: Uint8Array }).bytes)
-        .toString()
-        .split("\\")[2],
-    );
-  return placed.sort((a, b) => zOf(a) - zOf(b)).map(({ path }) => path);
-}
 
 test("a data folder whose ledger is gone is not touched: the node does not start", async () => {
   await using folder = await tempFolder();

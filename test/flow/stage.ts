@@ -1,6 +1,9 @@
 /** A node on loopback between one model, which finds what is above a threshold, and a PACS; and a series to send. */
-import { mkdir } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { stringOf } from "../../src/dicom/data-set.ts";
+import { tagOf } from "../../src/dicom/dictionary.ts";
+import { readPart10 } from "../../src/dicom/part10.ts";
 import { type ModelDouble, startModelDouble } from "../support/model-double.ts";
 import { type Pacs, type PacsOptions, startPacs } from "../support/pacs.ts";
 import { type Phantom, type PhantomFile, writeSeries } from "../support/phantom.ts";
@@ -58,3 +61,20 @@ export async function stage(
 }
 
 export const pathsOf = (files: readonly PhantomFile[]): readonly string[] => files.map(({ path }) => path);
+
+/** Paths of a series from its first slice to its last. */
+export async function sortedByPosition(paths: readonly string[]): Promise<string[]> {
+  const placed = await Promise.all(
+    paths.map(async (path) => {
+      const { dataSet } = readPart10(await readFile(path));
+      return { path, z: Number(stringOf(dataSet, tagOf("SliceLocation")) ?? Number.NaN), dataSet };
+    }),
+  );
+  const zOf = ({ dataSet }: (typeof placed)[0]): number =>
+    Number(
+      Buffer.from((dataSet.elements.get(tagOf("ImagePositionPatient")) as { bytes: Uint8Array }).bytes)
+        .toString()
+        .split("\\")[2],
+    );
+  return placed.sort((a, b) => zOf(a) - zOf(b)).map(({ path }) => path);
+}

@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { deflateRawSync } from "node:zlib";
 import { expect, test } from "vitest";
 import { readInstance } from "../../src/dicom/instance.ts";
 import { readPart10, readPart10Meta } from "../../src/dicom/part10.ts";
+import { settleOrphans } from "../../src/intake/orphans.ts";
 import type { FileId } from "../../src/ledger/records.ts";
 import { hasFile, instancesOf, openSeries } from "../../src/ledger/series.ts";
 import {
@@ -292,7 +293,7 @@ test("below the reserve nothing is taken: associations are told to come later, i
   await nothingLeft(here);
 });
 
-test("files without a row are of a process that died, and removed; those with one stay", async () => {
+test("files without a row are of a process that died: half ones are removed, whole ones put aside", async () => {
   await using folder = await tempFolder();
   {
     await using here = await testIntake(folder.path);
@@ -300,13 +301,19 @@ test("files without a row are of a process that died, and removed; those with on
   }
   await writeFile(join(folder.path, "instances", "0b5c2f58-0000-4000-8000-000000000000.dcm"), "half an inst");
   await writeFile(join(folder.path, "instances", "README"), "not ours");
+  await mkdir(join(folder.path, "instances", "folder.dcm"));
   await using here = await testIntake(folder.path);
-  expect(await here.spool.removeOrphans((id) => hasFile(here.ledger.store.db, id))).toBe(1);
-  const files = await here.files();
-  expect(files).toHaveLength(2);
-  expect(files).toContain("README");
+  const known = (await here.files()).find((name) => !/^(0b5c|README|folder)/.test(name)) ?? "";
+  const whole = "1b5c2f58-0000-4000-8000-000000000000.dcm";
+  await copyFile(join(folder.path, "instances", known), join(folder.path, "instances", whole));
+  const { db } = here.ledger.store;
+  const aside = join(folder.path, "orphans");
+  expect(await settleOrphans(here.spool, aside, (id) => hasFile(db, id))).toEqual({ removed: 1, parked: 1 });
+  expect(await readdir(aside)).toEqual([whole]);
+  expect(await here.files()).toEqual(expect.arrayContaining([known, "README", "folder.dcm"]));
+  expect(await here.files()).toHaveLength(3);
   expect(await sendImage(here, 1)).toBe(SUCCESS);
-  expect(await here.files()).toHaveLength(2);
+  expect(await here.files()).toHaveLength(3);
 });
 
 test("nothing that the node says or names holds what is in the data set", async () => {

@@ -44,7 +44,7 @@ export async function testIntake(
   const senders = new Senders();
   const admission = new Admission(folder, options.reserveBytes ?? 0, { log, clock });
   const { group, queue } = ledger;
-  const settings = { ...LIMITS, quietPeriodMs: QUIET_MS, ...options.limits };
+  const settings = { ...LIMITS, quietPeriodMs: QUIET_MS, late: "supersede" as const, ...options.limits };
   const intake = new Intake({ spool, admission, senders, group, queue, settings, log, clock });
   return {
     intake,

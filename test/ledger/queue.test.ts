@@ -2,7 +2,8 @@ import { expect, test, vi } from "vitest";
 import type { Log, LogFields } from "../../src/base/log.ts";
 import { silentLog } from "../../src/base/log.ts";
 import type { Job, JobRequest } from "../../src/ledger/port.ts";
-import { type TestLedger, testLedger } from "./support.ts";
+import { recordInstance } from "../../src/ledger/series.ts";
+import { instance, SERIES, type TestLedger, testLedger } from "./support.ts";
 
 /** Jobs as they are given out; each is held until the test lets it go on. */
 class Held {
@@ -369,4 +370,93 @@ test("a backlog of one group does not keep another group waiting", async () => {
   await here.ledger.store.db.query("DELETE FROM job WHERE state = 'ready'", []);
   await held.end(0);
   await held.end(1);
+});
+
+test("a group that rests begins no job until its time; another group goes on", async () => {
+  await using here = await testLedger();
+  const { queue, store } = here.ledger;
+  const done: string[] = [];
+  const first = Promise.withResolvers<void>();
+  const all = Promise.withResolvers<void>();
+  here.work("deliver", { concurrency: 4, perGroup: 1 }, async (job) => {
+    await job.done();
+    done.push(job.key);
+    if (done.length === 1) first.resolve();
+    if (done.length === 3) all.resolve();
+  });
+  const now = here.clock.now();
+  queue.rest("deliver", "dead", now + 5_000);
+  await store.transaction(async (t) => {
+    for (const [key, group] of [
+      ["a", "dead"],
+      ["b", "dead"],
+      ["c", "alive"],
+    ] as const)
+      await queue.enqueue(t, { queue: "deliver", key, runAt: now, group });
+  });
+  queue.wake();
+  await first.promise;
+  await until(() => expect(here.clock.next).toBe(5_000));
+  here.clock.advance(4_999);
+  await quiet();
+  expect(done).toEqual(["c"]);
+  here.clock.advance(1);
+  await all.promise;
+  expect(done).toEqual(["c", "a", "b"]);
+});
+
+test("what a group waits for can come earlier than it was asked for", async () => {
+  await using here = await testLedger();
+  const { queue, store } = here.ledger;
+  const taken = Promise.withResolvers<string>();
+  here.work("deliver", { concurrency: 1 }, async (job) => {
+    await job.done();
+    taken.resolve(job.key);
+  });
+  await store.transaction((t) =>
+    queue.enqueue(t, { queue: "deliver", key: "a", runAt: here.clock.now() + 900_000, group: "pacs" }),
+  );
+  await queue.hasten("deliver", "other");
+  await queue.hasten("deliver", "pacs");
+  expect(await taken.promise).toBe("a");
+});
+
+test("a job whose handler fails for no passing reason is dead after twenty tries, until the next start", async () => {
+  await using here = await testLedger();
+  const { queue, store } = here.ledger;
+  let tries = 0;
+  here.work("infer", { concurrency: 1 }, async () => {
+    tries++;
+    throw new Error("a fault of ours");
+  });
+  await store.transaction((t) => queue.enqueue(t, { queue: "infer", key: "a", runAt: here.clock.now() }));
+  queue.wake();
+  const state = async () => (await store.db.query("SELECT state, code FROM job", []))[0];
+  for (let at = 1; at < 20; at++) {
+    await until(() => expect(here.clock.pending).toBe(1));
+    expect(tries).toBe(at);
+    while (tries === at) {
+      here.clock.advance(60_000); // no timer is longer
+      await quiet();
+    }
+  }
+  await vi.waitFor(async () => expect(await state()).toEqual({ state: "dead", code: "UNEXPECTED" }));
+  here.clock.advance(10_000_000);
+  await quiet();
+  expect(tries).toBe(20);
+});
+
+test("an obligation without a job gets one from the sweeper; one that has any is left alone", async () => {
+  await using here = await testLedger();
+  const { queue, store } = here.ledger;
+  await store.transaction((t) => recordInstance(t, instance(1)));
+  const jobs = () => store.db.query("SELECT queue, key, state FROM job", []);
+  expect(await here.ledger.sweep()).toBe(1);
+  expect(await jobs()).toEqual([{ queue: "close", key: SERIES, state: "ready" }]);
+  expect(await here.ledger.sweep()).toBe(0);
+  await store.transaction((t) => t.query("UPDATE job SET state = 'dead'", []));
+  expect(await here.ledger.sweep()).toBe(0);
+  await store.transaction((t) => t.query("DELETE FROM job", []));
+  expect(await here.ledger.sweep()).toBe(1);
+  queue.wake();
 });

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import type { SeriesUid, StudyUid } from "../../src/dicom/uid.ts";
+import { eventsOf } from "../../src/ledger/events.ts";
 import type { FileId, InstanceRecord, SeriesRecord } from "../../src/ledger/records.ts";
 import {
   closeSeries,
@@ -9,6 +10,7 @@ import {
   openSeries,
   type Recorded,
   recordInstance,
+  studyBar,
 } from "../../src/ledger/series.ts";
 import { instance, SERIES, type TestLedger, testLedger } from "./support.ts";
 
@@ -113,7 +115,7 @@ test("an instance that comes after the closing opens the series again, with a ne
   await using here = await testLedger();
   await record(here, instance(1));
   await close(here, await series(here));
-  expect(await record(here, instance(2, { at: 8000 }))).toBe("opened");
+  expect(await record(here, instance(2, { at: 8000 }))).toBe("reopened");
   expect(await series(here)).toMatchObject({ state: "open", revision: 1, instances: 2, openedAt: 8000 });
   expect(await close(here, await series(here))).toBe(2);
 });
@@ -125,4 +127,42 @@ test("duplicates and conflicts do not open a closed series", async () => {
   await record(here, instance(1, { id: "again" as FileId }));
   await record(here, instance(1, { id: "other" as FileId, sha256: "other bytes" }));
   expect(await series(here)).toMatchObject({ state: "closed", revision: 1, instances: 1 });
+});
+
+test("by rule, an image after the closing is kept, noted and not used", async () => {
+  await using here = await testLedger();
+  await record(here, instance(1));
+  await close(here, await series(here));
+  const late = instance(2, { at: 8000 });
+  const recorded = await here.ledger.store.transaction((t) => recordInstance(t, late, "note"));
+  expect(recorded).toBe("late");
+  expect(await hasFile(here.ledger.store.db, late.id)).toBe(true);
+  expect(await instancesOf(here.ledger.store.db, SERIES)).toEqual([instance(1)]);
+  expect(await series(here)).toMatchObject({ state: "closed", revision: 1, instances: 1 });
+  const events = await eventsOf(here.ledger.store.db, "1.2.3");
+  expect(events).toEqual([{ at: 8000, study: "1.2.3", kind: "instance.late", detail: "1.2.3.4.2" }]);
+});
+
+const patient = (id: string, number: number): InstanceRecord =>
+  instance(number, { facts: { frames: 1, patient: id } });
+
+test.each([
+  ["another patient", "aa", "bb", true],
+  ["the same one", "aa", "aa", false],
+  ["the same id of another issuer", "aa 11", "aa 22", true],
+  ["the same id, its issuer named once", "aa", "aa 22", false],
+] as const)("images of one study that name %s: quarantined %s %s %s", async (_, one, other, quarantined) => {
+  await using here = await testLedger();
+  const { db } = here.ledger.store;
+  await record(here, patient(one, 1));
+  await record(here, instance(2)); // names none
+  expect(await studyBar(db, "1.2.3" as StudyUid)).toBeUndefined();
+  await record(here, patient(other, 3));
+  const bar = quarantined ? "its images name two patients" : undefined;
+  expect(await studyBar(db, "1.2.3" as StudyUid)).toBe(bar);
+  await record(here, patient(one, 4));
+  expect(await studyBar(db, "1.2.3" as StudyUid)).toBe(bar);
+  expect((await eventsOf(db, "1.2.3")).map(({ kind }) => kind)).toEqual(
+    quarantined ? ["study.quarantined"] : [],
+  );
 });

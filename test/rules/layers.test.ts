@@ -29,7 +29,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "stages.ts": ["base", "dicom", "ledger", ...STAGES, "work-ahead.ts"],
   pipeline: ["base", "dicom", "ledger", ...STAGES, "stages.ts"],
   "picture.ts": ["base", "dicom", "ledger", "intake", "delivery", "segmentation", "volume"],
-  "worker-modules.ts": ["base", "delivery", "inference", "segmentation", "volume"],
+  "worker-modules.ts": ["base", "delivery", "inference", "intake", "segmentation", "volume"],
   "node.ts": [
     "base",
     "dicom",
@@ -47,7 +47,18 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // Asks models as the node does, without the rest of it.
   bench: ["base", "inference", "volume", "worker-modules.ts"],
   // A command may use any stage by itself; it is no stage, and nobody imports it.
-  commands: ["base", "dicom", ...STAGES, "ops", "config", "demo", "pipeline", "stages.ts", "node.ts"],
+  commands: [
+    "base",
+    "dicom",
+    "ledger",
+    ...STAGES,
+    "ops",
+    "config",
+    "demo",
+    "pipeline",
+    "stages.ts",
+    "node.ts",
+  ],
   "main.ts": ["base", "bench", "commands", "demo"],
 };
 

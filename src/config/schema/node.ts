@@ -37,7 +37,11 @@ export const assembly = section({
   maximumWait: duration("1s", "24h")
     .prefault("30m")
     .describe("A series is complete so long after its first image at the latest."),
-}).transform(({ settle, quietPeriod, maximumWait }) => ({
+  late: choice("supersede", "note")
+    .prefault("supersede")
+    .describe("An image after completion makes a new revision that supersedes, or is only kept and noted."),
+}).transform(({ settle, quietPeriod, maximumWait, late }) => ({
+  late,
   settleMs: settle,
   quietPeriodMs: quietPeriod,
   maximumWaitMs: maximumWait,
@@ -53,6 +57,15 @@ export const volume = section({
     .prefault("refuse")
     .describe("Slices that are not evenly spaced: no volume, or one that says the mean step is that of all."),
 });
+
+export const retention = section({
+  done: duration("1h", "3650d")
+    .prefault("7d")
+    .describe("How long a study is kept after the last of its results was delivered."),
+  failed: duration("1h", "3650d")
+    .prefault("30d")
+    .describe("The same for a study of which something failed, was quarantined or discarded."),
+}).transform(({ done, failed }) => ({ doneMs: done, failedMs: failed }));
 
 const level = () => choice("error", "warn", "info", "debug");
 

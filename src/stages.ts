@@ -13,8 +13,7 @@ import type { Log } from "./base/log.ts";
 import { Shelf } from "./base/shelf.ts";
 import type { WorkerPool } from "./base/worker-pool.ts";
 import type { Destination } from "./delivery/deliver.ts";
-import { type DataSet, numberOf } from "./dicom/data-set.ts";
-import { tagOf } from "./dicom/dictionary.ts";
+import type { DataSet } from "./dicom/data-set.ts";
 import { readPart10Header } from "./dicom/part10.ts";
 import { Chain } from "./inference/chain.ts";
 import type { Answer, Inference } from "./inference/dispatch.ts";
@@ -24,14 +23,16 @@ import type { Evidence } from "./intake/assembly.ts";
 import type { Spool } from "./intake/spool.ts";
 import { verifyTask } from "./intake/verify.ts";
 import type { InstanceRecord, RunId, RunRecord, SeriesId, SeriesRecord } from "./ledger/records.ts";
+import { reductionOf, seriesNumberOf, wantedOf } from "./result-shape.ts";
 import { type CompiledRules, type FanIn, fanInOf, type Routing, route } from "./routing/rules.ts";
-import type { NoFinding, Refused, SegInput, Wanted } from "./segmentation/input.ts";
+import type { NoFinding, Refused } from "./segmentation/input.ts";
 import type { AbsentSegmentsPolicy, UnknownLabelPolicy } from "./segmentation/policy.ts";
 import { PRODUCT } from "./segmentation/product.ts";
 import type { Segments } from "./segmentation/segment.ts";
 import { encodeTask, type SegFiles } from "./segmentation/task.ts";
 import { type Built, buildVolume } from "./volume/build.ts";
 import type { EarlyVolumes } from "./volume/early.ts";
+import type { ImageFile } from "./volume/read-image.ts";
 import { type StackPolicy, stackEvidence } from "./volume/slices.ts";
 import { readHeader, WorkAhead } from "./work-ahead.ts";
 
@@ -124,10 +125,6 @@ const KEPT_FOR_MS = 10 * 60_000;
 const ENCODE_TIMEOUT_MS = 120_000;
 /** Thousands of images, read again while they are in the page cache. */
 const VERIFY_TIMEOUT_MS = 10 * 60_000;
-/** A SEG of a series without a number of its own; far from what scanners use. */
-const SERIES_NUMBER_BASE = 90_000;
-/** Result series are numbered 100 × the number of their source, and on. */
-const LARGEST_SOURCE_NUMBER = 20_000_000;
 
 export function createStages(parts: StagesParts): Stages {
   const { models, destinations, rules, spool } = parts;
@@ -264,39 +261,10 @@ function encode({
     resultAt: run.createdAt,
     seriesNumber: seriesNumberOf(header) + run.position,
     product: PRODUCT,
-    wanted: wantedOf(run.destinations, answer, parts),
+    wanted: wantedOf(run.destinations, answer, parts.destinations),
     outputPrefix: prefix,
   };
   return parts.pool.run(encodeTask, job, { timeoutMs: ENCODE_TIMEOUT_MS });
-}
-
-/** How labels are made of probabilities, where the model answers with them. */
-export function reductionOf({ as }: Model["response"]): Pick<SegInput, "reduction"> {
-  if (typeof as !== "object" || !("probabilities" in as)) return {};
-  const { reduce, threshold } = as.probabilities;
-  return { reduction: { reduce, threshold } };
-}
-
-/**
- * What the run's destinations ask for and the answer has; one that is not configured any more asks for nothing. Of
- * labels alone there are no fractions.
- */
-function wantedOf(
-  names: readonly string[],
-  { findings }: Answer,
-  { destinations }: StagesParts,
-): readonly Wanted[] {
-  const wanted = names.flatMap((name) => destinations.get(name)?.segmentation ?? []);
-  return wanted
-    .map(({ as: form, compression }) => ({ form, compression }))
-    .filter(({ form }) => form !== "fractional" || findings.probabilities !== undefined);
-}
-
-function seriesNumberOf(header: DataSet): number {
-  const number = numberOf(header, tagOf("SeriesNumber"));
-  return number !== undefined && number > 0 && number < LARGEST_SOURCE_NUMBER
-    ? number * 100 + 1
-    : SERIES_NUMBER_BASE;
 }
 
 function modelOf({ models }: StagesParts, name: string): ConfiguredModel {

@@ -14,9 +14,9 @@ import { ModelAccess } from "../inference/access.ts";
 import { type Answered, Asker, type Read } from "../inference/ask.ts";
 import { prepareVolume } from "../inference/prepare.ts";
 import { needsAccess } from "../inference/reference.ts";
+import { reductionOf } from "../result-shape.ts";
 import { PRODUCT } from "../segmentation/product.ts";
 import { encodeTask } from "../segmentation/task.ts";
-import { reductionOf } from "../stages.ts";
 import { type Built, buildVolume } from "../volume/build.ts";
 
 export interface TryOptions {

@@ -6,7 +6,6 @@
  * makes is then the same thing again, under the same UIDs. No logic of a stage is here.
  */
 import type { Clock } from "../base/clock.ts";
-import { NodeError } from "../base/errors.ts";
 import type { Log, LogFields } from "../base/log.ts";
 import type { Courier } from "../delivery/deliver.ts";
 import type { Outbox } from "../delivery/outbox.ts";

@@ -26,7 +26,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 
   config: ["base", "dicom", "routing", "inference", "segmentation", "ops"],
   "work-ahead.ts": ["base", "dicom", "ledger", "intake", "routing", "volume"],
-  "stages.ts": ["base", "dicom", "ledger", ...STAGES, "work-ahead.ts"],
+  "result-shape.ts": ["dicom", "delivery", "inference", "segmentation"],
+  "stages.ts": ["base", "dicom", "ledger", ...STAGES, "result-shape.ts", "work-ahead.ts"],
   pipeline: ["base", "dicom", "ledger", ...STAGES, "stages.ts"],
   "picture.ts": ["base", "dicom", "ledger", "intake", "delivery", "segmentation", "volume"],
   "worker-modules.ts": ["base", "delivery", "inference", "intake", "segmentation", "volume"],
@@ -56,6 +57,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "config",
     "demo",
     "pipeline",
+    "result-shape.ts",
     "stages.ts",
     "node.ts",
   ],

@@ -2,6 +2,7 @@
  * A whole node that has results to deliver and nothing else to do: rows and files are laid into its data folder as
  * runs would have left them, then it is started. Its clock may be fast; the network's is the machine's.
  */
+import { createHash } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -122,8 +123,8 @@ async function lay(
   using ledger = await openLedger(data, what.system);
   const now = what.system.clock.now();
   const uids = Array.from({ length: what.results }, (_, at) => `1.2.840.99999.1.${at + 1}` as InstanceUid);
-  const files = uids.map((uid) => ({ uid, file: `${uid}.dcm` }));
-  for (const { uid, file } of files) {
+  const files: { readonly uid: InstanceUid; readonly file: string; readonly sha256: string }[] = [];
+  for (const uid of uids) {
     const dataSet = fromKeywords({
       SOPClassUID: SOP_CLASS.SEGMENTATION,
       SOPInstanceUID: uid,
@@ -133,13 +134,13 @@ async function lay(
       SeriesInstanceUID: "1.2.840.99999.3",
     });
     const pixels = { vr: "OB", chunks: [Buffer.alloc(what.bytes, 7)] } as const;
-    await writeFile(
-      join(data, "results", file),
-      Buffer.concat(encodePart10(TRANSFER_SYNTAX.EXPLICIT_VR_LITTLE_ENDIAN, dataSet, pixels)),
-    );
+    const bytes = Buffer.concat(encodePart10(TRANSFER_SYNTAX.EXPLICIT_VR_LITTLE_ENDIAN, dataSet, pixels));
+    const file = `${uid}.dcm`;
+    await writeFile(join(data, "results", file), bytes);
+    files.push({ uid, file, sha256: createHash("sha256").update(bytes).digest("hex") });
   }
   await ledger.store.transaction(async (t) => {
-    for (const { uid, file } of files) {
+    for (const { uid, file, sha256 } of files) {
       const runId = `run-${uid}` as RunId;
       await insertRun(t, {
         id: runId,
@@ -163,7 +164,7 @@ async function lay(
         transferSyntaxUid: TRANSFER_SYNTAX.EXPLICIT_VR_LITTLE_ENDIAN,
         sopInstanceUid: uid,
         sopClassUid: SOP_CLASS.SEGMENTATION,
-        sha256: "",
+        sha256,
         bytes: what.bytes,
       } as const;
       await insertResults(t, [result]);

@@ -63,9 +63,12 @@ test("a thread that runs out of memory fails its own task only", async () => {
 test("a thread that dies between two tasks is replaced", async () => {
   await using pool = new WorkerPool(1);
   expect(await pool.run(of<typeof tasks.failLater>("failLater"), undefined)).toBe("answered");
-  // The second may be given to the dying thread: then it fails, and only it.
-  await pool.run(add, { a: 1, b: 1 }).catch((error: unknown) => expect(codeOf(error)).toBe("WORKER_DIED"));
-  expect(await pool.run(add, { a: 2, b: 2 })).toBe(4);
+  // One may be given to the dying thread: then it fails, and only it.
+  const failures: unknown[] = [];
+  for (let n = 0; n < 20; n++)
+    await pool.run(add, { a: n, b: 1 }).catch((error: unknown) => failures.push(codeOf(error)));
+  expect(failures.filter((code) => code !== "WORKER_DIED")).toEqual([]);
+  expect(failures.length).toBeLessThanOrEqual(1);
 });
 
 test("an error of the node keeps its code, its message and its cause across the thread", async () => {

@@ -255,7 +255,8 @@ async function attempt<Input, Output>(
 
 export function sourceOf(stack: readonly Slice[], slices: readonly number[] | undefined): Source {
   const { image, frame } = stack[0]!;
-  const { studyUid, seriesUid, frameOfReferenceUid, patientId, path } = image;
+  const { studyUid, seriesUid, frameOfReferenceUid, patientId } = image;
+  const { path } = (stack.find((slice) => slice.image.isLossy) ?? stack[0]!).image;
   const { orientation, spacing, thickness } = frame.place.written;
   const frames = stack.map(({ image: { sopClassUid, sopInstanceUid }, frame: { place } }): SourceFrame => {
     const { frameNumber, written } = place;

@@ -35,6 +35,8 @@ export interface Image extends ImageFile {
   readonly sopClassUid: SopClassUid;
   readonly frameOfReferenceUid?: string;
   readonly patientId?: string;
+  /** (0028,2110) Lossy Image Compression: it was compressed lossily some time. */
+  readonly isLossy: boolean;
   readonly format: PixelFormat;
   /** In stored order. */
   readonly frames: readonly ImageFrame[];
@@ -58,6 +60,7 @@ const TAG = {
   seriesUid: tagOf("SeriesInstanceUID"),
   frameOfReferenceUid: tagOf("FrameOfReferenceUID"),
   patientId: tagOf("PatientID"),
+  lossy: tagOf("LossyImageCompression"),
 } as const;
 
 /** They have geometry and pixels like an image; no model wants them, least of all if they are our own. */
@@ -115,6 +118,7 @@ function imageOf(file: ImageFile, header: Part10, body: Body): ImageRead {
     sopClassUid,
     format: pixels.format,
     frames,
+    isLossy: stringOf(dataSet, TAG.lossy) === "01",
     ...(frameOfReferenceUid && { frameOfReferenceUid }),
     ...(patientId && { patientId }),
   };

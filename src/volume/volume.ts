@@ -68,7 +68,10 @@ export interface SourceFrame {
 export interface Source {
   readonly studyUid: StudyUid;
   readonly seriesUid: SeriesUid;
-  /** A file of the series, for the patient and study attributes that a result repeats. */
+  /**
+   * A file of the series, for the attributes of patient, study and equipment that a result repeats. One that was
+   * compressed lossily, if there is any: what was made of a lossy image is lossy (PS3.3 C.7.6.1.1.5).
+   */
   readonly path: string;
   /** (0020,0052) Frame of Reference UID, where the source has one. */
   readonly frameOfReferenceUid?: string;

@@ -1,13 +1,15 @@
 /** From files to volume to labels to file: the source that the builder describes is the one the encoder wants. */
-import { mkdtempDisposable, readFile } from "node:fs/promises";
+import { mkdtempDisposable, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { WorkerPool } from "../../src/base/worker-pool.ts";
+import { fromKeywords } from "../../src/dicom/build.ts";
 import { SOP_CLASS } from "../../src/dicom/constants.ts";
 import { stringOf } from "../../src/dicom/data-set.ts";
 import { tagOf } from "../../src/dicom/dictionary.ts";
-import { readPart10Header } from "../../src/dicom/part10.ts";
+import { encodePart10 } from "../../src/dicom/encode.ts";
+import { readPart10, readPart10Header } from "../../src/dicom/part10.ts";
 import type { InstanceUid } from "../../src/dicom/uid.ts";
 import { encodeTask } from "../../src/segmentation/task.ts";
 import { buildVolume } from "../../src/volume/build.ts";
@@ -256,4 +258,40 @@ needing("data")("real images whose UIDs are blank are refused by name", async ()
   const paths = await real("awkward", "blank-uids-ct-siemens");
   const files = paths.map((path, at) => ({ path, sopInstanceUid: `1.2.${at}` as InstanceUid }));
   expect(await buildVolume(files, { pool })).toMatchObject({ kind: "rejected", reason: "no-identity" });
+});
+
+// PS3.3 C.8.20.2.2 with C.7.6.1.1.5: "01" if any source image says so, whichever it is.
+test("one lossy image among the slices makes the segmentation lossy, with that image's ratio and method", async () => {
+  await using folder = await mkdtempDisposable(join(tmpdir(), "isocenter-"));
+  const paths = await phantom(folder.path, {});
+  const lossy = paths[1]!; // not that of the first slice
+  const { dataSet, transferSyntaxUid, pixelData, body } = readPart10(await readFile(lossy));
+  const said = fromKeywords({
+    LossyImageCompression: "01",
+    LossyImageCompressionRatio: "7.5",
+    LossyImageCompressionMethod: "ISO_10918_1",
+  });
+  const changed = { ...dataSet, elements: new Map([...dataSet.elements, ...said.elements]) };
+  const chunks = [body.subarray(pixelData!.offset, pixelData!.offset + pixelData!.length!)];
+  await writeFile(lossy, Buffer.concat(encodePart10(transferSyntaxUid, changed, { vr: "OW", chunks })));
+
+  const files = await Promise.all(
+    paths.map(async (path) => {
+      const header = (await readPart10Header(path)).dataSet;
+      return { path, sopInstanceUid: stringOf(header, tagOf("SOPInstanceUID")) as InstanceUid, header };
+    }),
+  );
+  const built = await buildVolume(files, { pool });
+  if (built.kind !== "volume") throw new Error(built.detail);
+  const { source, volume } = built;
+  const labels = new Uint8Array(new SharedArrayBuffer(volume.voxels.length)).fill(1);
+  const headers = files.map(({ header }) => header);
+  const series: Series = { source, header: headers[0]!, headers, size: volume.grid.size };
+  const { sourceHeader: _, ...input } = inputFor(series, { grid: volume.grid, labels });
+  const outputPrefix = join(folder.path, "seg");
+  await pool.run(encodeTask, { ...input, wanted: [BINARY], outputPrefix });
+  const seg = readSeg(await readFile(`${outputPrefix}.binary1.dcm.part`)).dataSet;
+  expect(textAt(seg, "00282110")).toBe("01");
+  expect(textAt(seg, "00282112")).toBe("7.5");
+  expect(textAt(seg, "00282114")).toBe("ISO_10918_1");
 });

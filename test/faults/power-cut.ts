@@ -10,12 +10,11 @@
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { systemClock } from "../../src/base/clock.ts";
-import { silentLog } from "../../src/base/log.ts";
+import { DatabaseSync } from "node:sqlite";
 import { readPart10 } from "../../src/dicom/part10.ts";
-import { openLedger } from "../../src/ledger/ledger.ts";
 
 const CHILD = join(import.meta.dirname, "../intake/child.ts");
 const ASSOCIATIONS = 4;
@@ -78,8 +77,7 @@ async function receiveUntilCut(round: number): Promise<void> {
 
 /** @returns how many of these images the disk does not hold; each is counted once */
 async function missing(uids: Set<string>): Promise<number> {
-  using ledger = await openLedger(data, { log: silentLog, clock: systemClock });
-  const rows = await ledger.store.db.query("SELECT sop, id, sha256 FROM instance", []);
+  const rows = instanceRows();
   const bySop = new Map(rows.map((row) => [String(row["sop"]), row]));
   let count = 0;
   for (const uid of uids) {
@@ -90,6 +88,18 @@ async function missing(uids: Set<string>): Promise<number> {
     uids.delete(uid);
   }
   return count;
+}
+
+/** By SQLite itself: a ledger that is opened may hold the disk for a moment after it was closed. */
+function instanceRows(): readonly Record<string, unknown>[] {
+  const path = join(data, "ledger.sqlite");
+  if (!existsSync(path)) return [];
+  const database = new DatabaseSync(path);
+  try {
+    return database.prepare("SELECT sop, id, sha256 FROM instance").all();
+  } finally {
+    database.close();
+  }
 }
 
 async function digest(path: string): Promise<string | undefined> {

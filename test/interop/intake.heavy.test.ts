@@ -78,12 +78,13 @@ function summary(times: readonly number[]): string {
 async function digests(folder: string): Promise<string[]> {
   const names = await readdir(folder);
   const all = await Promise.all(names.map((name) => digest(join(folder, name))));
-  return all.toSorted();
+  return all.filter((one) => one !== undefined).toSorted();
 }
 
-/** Of the data set: preamble and meta information are each receiver's own. */
-async function digest(path: string): Promise<string> {
+/** Of the data set; an empty file was made ahead for an instance to come. Preamble and meta information are each receiver's own. */
+async function digest(path: string): Promise<string | undefined> {
   const file = await readFile(path);
+  if (file.length === 0) return undefined;
   const { dataSetOffset, transferSyntaxUid } = readPart10(file);
   const hash = createHash("sha256").update(file.subarray(dataSetOffset)).digest("hex");
   return `${transferSyntaxUid} ${hash}`;

@@ -82,7 +82,8 @@ async function missing(uids: Set<string>): Promise<number> {
   let count = 0;
   for (const uid of uids) {
     const row = bySop.get(uid);
-    const isThere = row && (await digest(join(data, "instances", `${row["id"]}.dcm`))) === row["sha256"];
+    const isThere =
+      row && (await digest(join(data, "instances", `${String(row["id"])}.dcm`))) === row["sha256"];
     if (isThere) continue;
     count++;
     uids.delete(uid);

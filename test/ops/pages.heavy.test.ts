@@ -4,15 +4,15 @@
  */
 import { join } from "node:path";
 import type { Page } from "playwright-core";
-import { expect, test } from "vitest";
+import { expect } from "vitest";
 import { hashPassword } from "../../src/ops/http/secret.ts";
 import { CHROMIUM, startBrowser } from "../support/browser.ts";
-import { hasProgram } from "../support/data.ts";
+import { hasProgram, testIf } from "../support/data.ts";
 import { tempFolder } from "../support/temp.ts";
 import { seriousFaults } from "./axe.ts";
 import { type Clinic, clinic } from "./clinic.ts";
 
-const inBrowser = hasProgram(CHROMIUM) ? test : test.skip;
+const inBrowser = testIf(hasProgram(CHROMIUM), "Chromium");
 const MINUTE = 60_000;
 
 async function filled(access?: string): Promise<Clinic & { readonly uid: string }> {

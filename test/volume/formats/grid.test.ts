@@ -279,7 +279,7 @@ test("any two grids: nearest is what measuring every pair of voxels finds", () =
     }),
     { numRuns: 100 },
   );
-  expect(compared).toBeGreaterThan(1000);
+  expect(compared).toBeGreaterThan(200);
 });
 
 /** At right angles to the other two, as long as the step was. */

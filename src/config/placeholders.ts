@@ -85,7 +85,7 @@ function filePlace(path: Path, name: string, text: string): readonly string[] {
   if (name === "volume.bytes")
     return path.at(-1) === "data" && text === "${volume.bytes}"
       ? []
-      : ["${volume.bytes} stands alone, as the data of a part"]; // oxlint-disable-line no-template-curly-in-string
+      : ["${volume.bytes} stands alone, as the data of a part"]; // oxlint-disable-line no-template-curly-in-string -- the placeholder of a config
   return path.includes("json") ? [] : [`\${${name}} stands in the texts of a json body`];
 }
 
@@ -93,7 +93,7 @@ function webhookUsed(model: string, settings: Group, found: readonly Found[]): r
   if (!("webhook" in group(settings["transport"])) || found.some(({ name }) => name === "webhook.url"))
     return [];
   const path = ["models", model, "transport", "webhook"];
-  return [{ path, part: "key", message: "nothing tells the model ${webhook.url}, where to call back" }]; // oxlint-disable-line no-template-curly-in-string
+  return [{ path, part: "key", message: "nothing tells the model ${webhook.url}, where to call back" }]; // oxlint-disable-line no-template-curly-in-string -- the placeholder of a config
 }
 
 function folderThere(model: string, settings: Group): readonly Finding[] {

@@ -98,7 +98,7 @@ function multipartBody(parts: readonly PartShape[], file: EncodedFile, values: V
   return withHeaders([...pieces, text(`--${boundary}--\r\n`)], { "content-type": type });
 }
 
-const FILE = "${volume.bytes}"; // oxlint-disable-line no-template-curly-in-string
+const FILE = "${volume.bytes}"; // oxlint-disable-line no-template-curly-in-string -- the placeholder of a config
 
 /** A template as JSON text, with the file where it wants it; nothing of the file is held as text. */
 function jsonPieces(template: Json, file: EncodedFile, values: Values): readonly Bytes[] {

@@ -9,7 +9,7 @@ import { pointer, statuses, values } from "./transport.ts";
 export const auth = oneOf({
   bearer: z
     .exactOptional(line(4096))
-    .describe('Token sent as Authorization: Bearer; "${secret:NAME}" keeps it out of this file.'), // oxlint-disable-line no-template-curly-in-string
+    .describe('Token sent as Authorization: Bearer; "${secret:NAME}" keeps it out of this file.'), // oxlint-disable-line no-template-curly-in-string -- the placeholder of a config
   sigv4: z.exactOptional(
     section({
       region: line(64).describe("AWS region that the requests are signed for."),
@@ -40,12 +40,12 @@ export const tls = section({
 export const headers = named("headers", line(4096))
   .prefault({})
   .meta({ title: "headers by name" })
-  .describe("Sent with every request; values may hold placeholders such as ${secret:NAME}."); // oxlint-disable-line no-template-curly-in-string
+  .describe("Sent with every request; values may hold placeholders such as ${secret:NAME}."); // oxlint-disable-line no-template-curly-in-string -- the placeholder of a config
 
 export const params = named("values", json())
   .prefault({})
   .meta({ title: "values by name" })
-  .describe("Values of your own for ${param:NAME}, above all for presets."); // oxlint-disable-line no-template-curly-in-string
+  .describe("Values of your own for ${param:NAME}, above all for presets."); // oxlint-disable-line no-template-curly-in-string -- the placeholder of a config
 
 export const limits = section({
   requestBytes: z
@@ -107,7 +107,7 @@ export const urlMap = z
 export const modelAccess = section({
   host: host()
     .prefault("127.0.0.1")
-    .describe("Address on which models fetch volumes (${volume.url}) and call back (${webhook.url})."), // oxlint-disable-line no-template-curly-in-string
+    .describe("Address on which models fetch volumes (${volume.url}) and call back (${webhook.url})."), // oxlint-disable-line no-template-curly-in-string -- the placeholder of a config
   port: whole(0, 65535).prefault(11180).describe("Its TCP port; 0 takes any that is free."),
   url: z.exactOptional(url()).describe("How models reach that address, where it is not http://host:port."),
 });

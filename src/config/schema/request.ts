@@ -31,12 +31,12 @@ const part = section({
   data: z
     .string({ error: expected("text") })
     .meta({ title: "text" })
-    .describe("Its content: text with placeholders, or ${volume.bytes} for the file."), // oxlint-disable-line no-template-curly-in-string
+    .describe("Its content: text with placeholders, or ${volume.bytes} for the file."), // oxlint-disable-line no-template-curly-in-string -- the placeholder of a config
 });
 
 const template = json()
   .meta({ title: "any JSON" })
-  .describe("JSON template; ${volume.base64} and ${volume.dataurl} stand for the file."); // oxlint-disable-line no-template-curly-in-string
+  .describe("JSON template; ${volume.base64} and ${volume.dataurl} stand for the file."); // oxlint-disable-line no-template-curly-in-string -- the placeholder of a config
 
 /** What a request carries; also of single exchanges of a transport. */
 export const body = z
@@ -64,7 +64,7 @@ export const body = z
     if (multipart === undefined) return { kind: "none" };
     if (!("field" in multipart)) return { kind: "multipart", parts: multipart };
     const { field: name, filename } = multipart;
-    return { kind: "multipart", parts: [{ name, filename, data: "${volume.bytes}" }] }; // oxlint-disable-line no-template-curly-in-string
+    return { kind: "multipart", parts: [{ name, filename, data: "${volume.bytes}" }] }; // oxlint-disable-line no-template-curly-in-string -- the placeholder of a config
   });
 
 const LAYOUT_WORDS = "axes, slowest first: X, Y and Z, with N and C of one entry around them";

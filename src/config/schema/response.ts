@@ -62,7 +62,7 @@ export const response = section({
     .prefault({})
     .meta({ title: "texts by JSON Pointer" })
     .describe(
-      'What a JSON answer must repeat, such as { /series: "${series.uid}" }; another value is the answer to another request.', // oxlint-disable-line no-template-curly-in-string
+      'What a JSON answer must repeat, such as { /series: "${series.uid}" }; another value is the answer to another request.', // oxlint-disable-line no-template-curly-in-string -- the placeholder of a config
     ),
   failedIf: z.exactOptional(predicate),
   busyIf: z.exactOptional(predicate),
